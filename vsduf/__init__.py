@@ -1,0 +1,3 @@
+"""DUF video super-resolution (Jo et al., CVPR 2018) for VapourSynth: `core.duf.Upscale` and `vsduf.upscale`."""
+
+__version__ = "0.1.0"
