@@ -71,8 +71,8 @@ class DenseBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, F, T, H, W] -> [B, F + G, T or T - 2, H, W]."""
-        new = self.conv1(F.relu(self.norm1(x)))
-        new = self.conv2(F.relu(self.norm2(new)))
+        new = self.conv1(F.relu_(self.norm1(x)))
+        new = self.conv2(F.relu_(self.norm2(new)))
         return torch.cat([x[:, :, 1:-1] if self.shrinks else x, new], 1)
 
 
@@ -101,9 +101,9 @@ class Duf(nn.Module):
         and residual [B, 3 * R * R, H, W], channel = colour * R * R + subpixel. `ops.dynamic_upsample` applies both.
         """
         x = self.blocks(self.stem(window))
-        x = F.relu(self.merge(F.relu(self.norm(x)))).squeeze(2)
+        x = F.relu_(self.merge(F.relu_(self.norm(x)))).squeeze(2)
         return self.filter_head(x), self.residual_head(x)
 
 
 def _head(features: int, hidden: int, out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(features, hidden, 1), nn.ReLU(), nn.Conv2d(hidden, out, 1))
+    return nn.Sequential(nn.Conv2d(features, hidden, 1), nn.ReLU(inplace=True), nn.Conv2d(hidden, out, 1))

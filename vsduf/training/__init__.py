@@ -1,0 +1,1 @@
+"""Training DUF networks: footage, samples, degradation and the loop."""

@@ -1,0 +1,72 @@
+"""PSNR on clips that no training saw, and how much of it comes from the neighbouring frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vsduf.degradation import degrade
+from vsduf.metrics import luma, psnr
+from vsduf.network import RADIUS, WINDOW, Duf
+from vsduf.ops import dynamic_upsample
+from vsduf.training.footage import load
+
+LARGEST = (72, 96)  # LR rows and columns of a window, cut from the middle: validation is to cost a few steps' time
+
+
+@dataclass(frozen=True)
+class Score:
+    """Means in dB over the validation windows. temporal_gain: PSNR minus PSNR with the centre frame seven times."""
+
+    psnr: float
+    bicubic: float
+    temporal_gain: float
+
+
+class Validation:
+    """A few windows of every clip, degraded once, the middle 96x72 LR pixels of each."""
+
+    def __init__(self, folders: Sequence[Path], cache: Path, scale: int, siting: str, windows: int = 2) -> None:
+        self.windows: list[tuple[Tensor, Tensor]] = []
+        for clip in load(folders, [], cache).clips:
+            height, width = (min(s // scale, limit) * scale for s, limit in zip(clip.shape[2:], LARGEST, strict=True))
+            top, left = (clip.shape[2] - height) // 2, (clip.shape[3] - width) // 2
+            for k in range(windows):
+                start = (len(clip) - WINDOW) * (k + 1) // (windows + 1)
+                hr = clip[start : start + WINDOW, :, top : top + height, left : left + width].float() / 255
+                lr = (degrade(hr, scale, siting).clamp(0, 1) * 255).round() / 255
+                self.windows.append((lr.transpose(0, 1)[None], hr[RADIUS]))
+        self.bicubic = _mean([psnr(luma(_bicubic(w, scale)), luma(hr)) for w, hr in self.windows])
+
+    @torch.inference_mode()
+    def __call__(self, network: Duf) -> Score:
+        """Scores the network in evaluation mode; leaves it in the mode that it came in."""
+        training = network.training
+        network.eval()
+        device = network.stem.weight.device
+        real, still = [], []
+        for window, hr in self.windows:
+            window, hr = window.to(device), hr.to(device)
+            real.append(psnr(luma(upscale(network, window)[0]), luma(hr)))
+            repeated = window[:, :, RADIUS : RADIUS + 1].expand(-1, -1, WINDOW, -1, -1)
+            still.append(psnr(luma(upscale(network, repeated)[0]), luma(hr)))
+        network.train(training)
+        return Score(_mean(real), self.bicubic, _mean(real) - _mean(still))
+
+
+def upscale(network: Duf, window: Tensor) -> Tensor:
+    """[B, 3, 7, H, W] -> [B, 3, R * H, R * W], with a network in evaluation mode."""
+    return dynamic_upsample(window[:, :, RADIUS], *network(window.contiguous(memory_format=torch.channels_last_3d)))
+
+
+def _bicubic(window: Tensor, scale: int) -> Tensor:
+    return F.interpolate(window[:, :, RADIUS], scale_factor=scale, mode="bicubic", align_corners=False)[0]
+
+
+def _mean(values: Sequence[Tensor]) -> float:
+    return float(torch.stack(list(values)).mean())
