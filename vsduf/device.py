@@ -1,0 +1,48 @@
+"""Which device computes, and in which precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from vsduf.errors import DeviceError
+
+CPU = -1
+MEND = "pip install --force-reinstall torch (where that brings a build without CUDA, as on Windows, follow the selector on pytorch.org)"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """device_id: a CUDA device's number, or -1 for the CPU. fp16: half precision."""
+
+    device_id: int
+    fp16: bool
+
+
+def choose(device_id: int | None, fp16: bool | None) -> Choice:
+    """Resolves the defaults: the first CUDA device if there is one, else the CPU; half precision on CUDA.
+
+    Raises DeviceError for a device that is not there, for half precision on the CPU, and, where a CUDA device was asked
+    for, for a torch that cannot use any, naming the command that mends it.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device_id is None:
+        device_id = 0 if count else CPU
+    if device_id < CPU:
+        raise DeviceError(f"device_id is {device_id}; it must be -1 for the CPU or the number of a CUDA device")
+    if device_id == CPU:
+        if fp16:
+            raise DeviceError("fp16 works on CUDA devices only; leave fp16 out on the CPU")
+        return Choice(CPU, False)
+    if torch.version.cuda is None:
+        raise DeviceError(f"device_id is {device_id}, but torch {torch.__version__} was built without CUDA; {MEND}")
+    if device_id >= count:
+        found = f"there are {count}" if count else "torch finds none"
+        raise DeviceError(f"device_id is {device_id}, but of CUDA devices {found}; set device_id=-1 for the CPU")
+    return Choice(device_id, True if fp16 is None else fp16)
+
+
+def names() -> list[str]:
+    """Names of the CUDA devices, in order of device_id."""
+    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []

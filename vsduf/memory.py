@@ -1,0 +1,83 @@
+"""How much memory a picture takes, and the tiles with which it fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psutil
+
+from vsduf.network import RADIUS, WINDOW, DufConfig
+
+SHARE = 0.6  # of free memory that an engine plans to use: the source, other filters and the encoder want some too
+STRIPS = 32 << 20  # bytes of the heads' working memory, whatever the size of the picture
+
+
+@dataclass(frozen=True)
+class Plan:
+    """size: (width, height) of tiles in LR pixels with their overlap, None for the whole picture.
+
+    retain: whether results are kept from one frame to the next; without, a frame is computed from its window alone.
+    """
+
+    size: tuple[int, int] | None
+    retain: bool = True
+
+
+def free_bytes() -> int:
+    """Main memory that can be had without swapping."""
+    return int(psutil.virtual_memory().available)
+
+
+def channels_kept(config: DufConfig, keep: int) -> int:
+    """Channels of one LR pixel that a trunk holds at most between two calls in linear order.
+
+    A level's features stay until the window's centre has passed their frame, its shares until both neighbours have.
+    """
+    stem, growth, held = 64, config.growth, RADIUS + 1 + keep
+    if config.streaming:
+        stays = (stem + config.keeping * growth) * held
+        return stays + RADIUS * growth * (3 * (RADIUS + keep) + RADIUS + keep)
+    per_position = stem + config.blocks * growth + 3 * growth * config.blocks
+    return (keep + 1) * WINDOW * per_position
+
+
+def channels_working(config: DufConfig) -> int:
+    """Channels of one LR pixel that computing a result takes besides: a block's middle, merge's input, one result."""
+    return 2 * config.features + 3 * config.growth
+
+
+def plan(config: DufConfig, height: int, width: int, budget: int, *, overlap: int, keep: int, sample_bytes: int = 4) -> Plan:
+    """The largest tiles with which a picture of height x width LR pixels stays within `budget` bytes.
+
+    Where even small tiles do not fit because of what all of them keep, nothing is kept (`retain` False) and each frame
+    costs about twice the arithmetic.
+    """
+    least = 2 * overlap + max(16, overlap)
+    for retain in (True, False):
+        size = (width, height)
+        while True:
+            if _bytes(config, height, width, size, overlap, retain, keep) * sample_bytes + STRIPS <= budget:
+                return Plan(None if size == (width, height) else size, retain)
+            smaller = halve(size, least)
+            if smaller == size:
+                break
+            size = smaller
+    return Plan(size, False)
+
+
+def halve(size: tuple[int, int], least: int) -> tuple[int, int]:
+    """The longer side halved, but not below `least`; the same size where nothing can be halved."""
+    width, height = size
+    if width >= height and width > least:
+        return max(least, -(-width // 2)), height
+    return width, max(min(height, least), -(-height // 2))
+
+
+def _bytes(config: DufConfig, height: int, width: int, size: tuple[int, int], overlap: int, retain: bool, keep: int) -> int:
+    """Samples, not bytes: what all tiles keep and what the one that is being computed needs."""
+    tile = size[0] * size[1]
+    across, down = (1 if s >= w else -(-w // (s - 2 * overlap)) for s, w in zip(size, (width, height), strict=True))
+    kept = channels_kept(config, keep)
+    return tile * (kept * (across * down if retain else 1) + channels_working(config) * across * down)
+
+
