@@ -17,7 +17,7 @@ from vsduf.native_filter import dynamic_filter
 from vsduf.tiles import Tile
 from vsduf.upscaler import Planes
 
-STRIP = 2560  # pixels of a strip: 25 * 16 floats each are 4 MB
+STRIP = 4800  # pixels of a strip: its 768 hidden channels are 15 MB, its 400 logits 8 MB
 
 
 class CpuLayers:
@@ -31,16 +31,19 @@ class CpuLayers:
         self.config = folded.config
         self.height, self.width = tile.height, tile.width
         self.strips = self._cut_into_strips()
-        widest = folded.config.features
-        self._clamped = torch.empty(max(map(len, self.strips)) * self.width, widest)
+        widest, longest = folded.config.features, max(map(len, self.strips)) * self.width
+        self._clamped = torch.empty(longest, widest)
         self._mixed = torch.empty(self.height * self.width * (widest - folded.config.growth))
         self._padded = folded.clamp.rest.expand(self.height + 2, self.width + 2, widest).clone()
+        self._hidden, self._logits, self._residual = (
+            torch.empty(longest, m.shape[1]) for m in (folded.hidden, folded.filters, folded.residual)
+        )
         self._kernels: dict[tuple[int, tuple[int, ...]], tuple[Tensor, Tensor]] = {}
 
     def stem(self, frame: int) -> Tensor:
         """See `trunk.Layers`."""
         inner = self.picture(frame, self.tile)[None, :, 2:-2, 2:-2].contiguous(memory_format=torch.channels_last)
-        return _channels_last(F.conv2d(inner, self.folded.stem, self.folded.stem_bias, padding=1))
+        return _pixels(F.conv2d(inner, self.folded.stem, self.folded.stem_bias, padding=1))
 
     def spread(self, block: int, inputs: Sequence[Tensor], offsets: Sequence[int]) -> Tensor:
         """See `trunk.Layers`."""
@@ -50,10 +53,10 @@ class CpuLayers:
         for rows in self.strips:
             here = slice(rows.start, rows.stop)
             clamped = self._clamped[: len(rows) * self.width, :features]
-            _clamp(inputs, here, layer.clamp, clamped.view(len(rows), self.width, features))
+            _clamp(inputs, here, layer.clamp, clamped.unflatten(0, (-1, self.width)))
             torch.addmm(layer.mix_bias, clamped, layer.mix, out=mixed[here].view(-1, features)).relu_()
         kernel, bias = self._kernel(block, tuple(offsets))
-        return _channels_last(F.conv2d(mixed.permute(2, 0, 1)[None], kernel, bias, padding=1))
+        return _pixels(F.conv2d(_channels(mixed), kernel, bias, padding=1))
 
     def gather(self, block: int, shares: Sequence[tuple[Tensor, int]]) -> Tensor:
         """See `trunk.Layers`."""
@@ -79,16 +82,18 @@ class CpuLayers:
             logits, residual = self._heads(rows)
             top = (rows.start - own.rows.start) * scale
             target = [plane[top : top + len(rows) * scale] for plane in out]
-            dynamic_filter(target, picture[:, rows.start : rows.stop + 4], logits, residual, own.columns)
+            around = picture[:, rows.start : rows.stop + 4]
+            dynamic_filter(target, around, logits, residual, folded.bias, own.columns)
 
     def _heads(self, rows: range) -> tuple[Tensor, Tensor]:
         folded = self.folded
-        around = self._padded[rows.start : rows.stop + 2].permute(2, 0, 1)[None]
-        merged = F.conv2d(around, folded.merge, folded.merge_bias).relu_()
-        hidden = torch.addmm(folded.hidden_bias, _channels_last(merged).flatten(0, 1), folded.hidden).relu_()
-        middle = len(folded.filters)
-        logits = torch.addmm(folded.filters_bias, hidden[:, :middle], folded.filters)
-        residual = torch.addmm(folded.residual_bias, hidden[:, middle:], folded.residual)
+        count, middle = len(rows) * self.width, len(folded.filters)
+        around = _channels(self._padded[rows.start : rows.stop + 2])
+        merged = _pixels(F.conv2d(around, folded.merge, folded.merge_bias).relu_())
+        hidden = torch.mm(merged.flatten(0, 1), folded.hidden, out=self._hidden[:count])
+        torch.maximum(hidden, folded.hidden_rest, out=hidden)
+        logits = torch.mm(hidden[:, :middle], folded.filters, out=self._logits[:count])
+        residual = torch.mm(hidden[:, middle:], folded.residual, out=self._residual[:count])
         shape = (len(rows), self.width, -1)
         return logits.view(shape), residual.view(shape)
 
@@ -134,6 +139,11 @@ def _clamp(inputs: Sequence[Tensor], rows: slice, clamp: Clamp, out: Tensor) -> 
         start = stop
 
 
-def _channels_last(result: Tensor) -> Tensor:
+def _channels(pixels: Tensor) -> Tensor:
+    """[H, W, C] -> [1, C, H, W] in channels-last memory, without a copy."""
+    return pixels[None].permute(0, 3, 1, 2)
+
+
+def _pixels(channels: Tensor) -> Tensor:
     """[1, C, H, W] in channels-last memory -> [H, W, C], contiguous."""
-    return result[0].permute(1, 2, 0).contiguous()
+    return channels.permute(0, 2, 3, 1)[0].contiguous()

@@ -50,32 +50,30 @@ class Folded:
     merge: Tensor
     merge_bias: Tensor
     hidden: Tensor  # [256, 512 + 256]: both heads' first layers, the filters' first
-    hidden_bias: Tensor
+    hidden_rest: Tensor  # relu(x + b) = max(x, -b) + b: minus their biases, which go into the next layers'
     filters: Tensor  # [512, 25 * R * R]
-    filters_bias: Tensor
     residual: Tensor  # [256, 3 * R * R]
-    residual_bias: Tensor
+    bias: Tensor  # [(25 + 3) * R * R]: of the filters' and the residual's channels
 
 
 @torch.no_grad()
 def fold(network: Duf) -> Folded:
     """Folds a network in evaluation mode; exact but for rounding."""
     merge_clamp, merge, merge_bias = _fold_before(network.norm, network.merge.weight.data, network.merge.bias)
-    first = [network.filter_head[0], network.residual_head[0]]
+    first, last = zip(*((head[0], head[2]) for head in (network.filter_head, network.residual_head)), strict=True)
     return Folded(
         config=network.config,
         stem=network.stem.weight[:, :, 0].clone(),
         stem_bias=_bias(network.stem.bias),
         blocks=tuple(_fold_block(block) for block in network.blocks if isinstance(block, DenseBlock)),
         clamp=merge_clamp,
-        merge=merge[:, :, 0].clone(),
+        merge=merge[:, :, 0].contiguous(memory_format=torch.channels_last),
         merge_bias=merge_bias,
         hidden=torch.cat([_matrix(c) for c in first], 1),
-        hidden_bias=torch.cat([_bias(c.bias) for c in first]),
-        filters=_matrix(network.filter_head[2]),
-        filters_bias=_bias(network.filter_head[2].bias),
-        residual=_matrix(network.residual_head[2]),
-        residual_bias=_bias(network.residual_head[2].bias),
+        hidden_rest=-torch.cat([_bias(c.bias) for c in first]),
+        filters=_matrix(last[0]),
+        residual=_matrix(last[1]),
+        bias=torch.cat([_bias(b.bias) + _bias(a.bias) @ _matrix(b) for a, b in zip(first, last, strict=True)]),
     )
 
 

@@ -17,12 +17,12 @@ from vsduf.upscaler import Planes
 SAMPLES = {np.dtype(np.uint8): 0, np.dtype(np.uint16): 1, np.dtype(np.float32): 2}
 
 
-def dynamic_filter(out: Planes, frame: Tensor, logits: Tensor, residual: Tensor, columns: range) -> None:
+def dynamic_filter(out: Planes, frame: Tensor, logits: Tensor, residual: Tensor, bias: Tensor, columns: range) -> None:
     """`ops.dynamic_upsample` for some rows of a frame, converted and laid into planes.
 
     out: three writable arrays [R * rows, R * len(columns)] of uint8, uint16 or float32, rows at any equal stride.
     frame: [3, rows + 4, width + 4], float32, the centre frame with two more pixels at every side. logits: [rows, width,
-    25 * R * R], residual: [rows, width, 3 * R * R], float32. columns: the pixels of each row that are wanted.
+    25 * R * R], residual: [rows, width, 3 * R * R], bias of both: [28 * R * R], float32. columns: the pixels of each row that are wanted.
     """
     rows, width, channels = residual.shape
     scale = {12: 2, 27: 3, 48: 4}[channels]
@@ -31,7 +31,7 @@ def dynamic_filter(out: Planes, frame: Tensor, logits: Tensor, residual: Tensor,
     pointers = (ctypes.c_void_p * 3)(*(p.ctypes.data for p in out))
     item = out[0].itemsize
     failed = _library().vsduf_dynamic_filter(
-        *(t.data_ptr() for t in (logits, residual, frame)), pointers, frame.stride(1), frame.stride(0),
+        *(t.data_ptr() for t in (logits, residual, bias, frame)), pointers, frame.stride(1), frame.stride(0),
         out[0].strides[0] // item, rows, width, columns.start, columns.stop, scale, SAMPLES[out[0].dtype],
         torch.get_num_threads(),
     )  # fmt: skip
@@ -47,7 +47,7 @@ def _library() -> ctypes.CDLL:
     except OSError as error:
         raise DeviceError(f"{path} cannot be loaded ({error}); reinstall vsduf") from error
     pointer, integer, stride = ctypes.c_void_p, ctypes.c_int, ctypes.c_ssize_t
-    library.vsduf_dynamic_filter.argtypes = [*[pointer] * 4, *[stride] * 3, *[integer] * 7]
+    library.vsduf_dynamic_filter.argtypes = [*[pointer] * 5, *[stride] * 3, *[integer] * 7]
     library.vsduf_dynamic_filter.restype = integer
     return library
 

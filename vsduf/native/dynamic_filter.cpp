@@ -1,10 +1,10 @@
 // Dynamic upsampling filters on the CPU: softmax over 25 taps, 5x5 filtering of the centre frame, residual, sub-pixel
 // shuffle, rounding, in one pass. The same equation as vsduf/ops.py and kernels/dynamic_filter.cu.
 //
-//   out[y*R + v, x*R + u, c] = sum_t softmax_t(logits[y, x, t, s]) * frame[y + t/5 - 2, x + t%5 - 2, c]
-//                              + residual[y, x, c, s],            s = v*R + u
+//   out[y*R + v, x*R + u, c] = sum_t softmax_t(logits[y, x, t, s] + bias[t, s]) * frame[y + t/5 - 2, x + t%5 - 2, c]
+//                              + residual[y, x, c, s] + bias[25 + c, s],            s = v*R + u
 //
-// Layouts: logits [rows, width, 25, R*R], residual [rows, width, 3, R*R], frame three padded planes whose pixel (0, 0)
+// Layouts: logits [rows, width, 25, R*R], residual [rows, width, 3, R*R], bias [28, R*R], frame three padded planes whose pixel (0, 0)
 // is the tap of pixel (0, 0) up and left by two. Bound by reading the logits once: 1.6 KB a pixel for R = 4.
 
 #include <algorithm>
@@ -38,7 +38,7 @@ namespace {
 constexpr int kTaps = 25;
 
 struct Job {
-    const float *logits, *residual, *frame;
+    const float *logits, *residual, *bias, *frame;
     void *out[3];
     std::ptrdiff_t frameRow, framePlane, outRow;  // in samples
     int width, first, last;                       // pixels of a row of logits; those of them that are written
@@ -77,20 +77,20 @@ INLINE Sample toSample(float value) {
 template <int R, typename Sample>
 INLINE void filterRow(const Job &job, int row) {
     constexpr int S = R * R;
-    const float *frame = job.frame + row * job.frameRow;
+    const float *frame = job.frame + row * job.frameRow, *bias = job.bias;
     for (int x = job.first; x < job.last; ++x) {
         const std::ptrdiff_t pixel = static_cast<std::ptrdiff_t>(row) * job.width + x;
         const float *logits = job.logits + pixel * kTaps * S;
         const float *residual = job.residual + pixel * 3 * S;
         float most[S], sum[S] = {}, colour[3][S] = {};
-        for (int s = 0; s < S; ++s) most[s] = logits[s];
+        for (int s = 0; s < S; ++s) most[s] = logits[s] + bias[s];
         for (int t = 1; t < kTaps; ++t)
-            for (int s = 0; s < S; ++s) most[s] = std::max(most[s], logits[t * S + s]);
+            for (int s = 0; s < S; ++s) most[s] = std::max(most[s], logits[t * S + s] + bias[t * S + s]);
         for (int t = 0; t < kTaps; ++t) {
             const float *tap = frame + (t / 5) * job.frameRow + x + t % 5;
             const float r = tap[0], g = tap[job.framePlane], b = tap[2 * job.framePlane];
             for (int s = 0; s < S; ++s) {
-                const float weight = expNegative(logits[t * S + s] - most[s]);
+                const float weight = expNegative(logits[t * S + s] + bias[t * S + s] - most[s]);
                 sum[s] += weight;
                 colour[0][s] += weight * r;
                 colour[1][s] += weight * g;
@@ -101,7 +101,8 @@ INLINE void filterRow(const Job &job, int row) {
             Sample *out = static_cast<Sample *>(job.out[c]) + static_cast<std::ptrdiff_t>(row) * R * job.outRow +
                           static_cast<std::ptrdiff_t>(x - job.first) * R;
             Sample done[S];
-            for (int s = 0; s < S; ++s) done[s] = toSample<Sample>(colour[c][s] / sum[s] + residual[c * S + s]);
+            for (int s = 0; s < S; ++s)
+                done[s] = toSample<Sample>(colour[c][s] / sum[s] + residual[c * S + s] + bias[(kTaps + c) * S + s]);
             for (int v = 0; v < R; ++v) std::memcpy(out + v * job.outRow, done + v * R, R * sizeof(Sample));
         }
     }
@@ -127,11 +128,11 @@ constexpr Rows kRows[3][3] = {{rows2u8, rows3u8, rows4u8}, {rows2u16, rows3u16, 
 }  // namespace
 
 // sample: 0 = uint8, 1 = uint16, 2 = float. Returns 0, or 1 for a scale or sample type that does not exist.
-EXPORT int vsduf_dynamic_filter(const float *logits, const float *residual, const float *frame, void *const *out,
-                                std::ptrdiff_t frameRow, std::ptrdiff_t framePlane, std::ptrdiff_t outRow, int rows,
-                                int width, int first, int last, int scale, int sample, int threads) {
+EXPORT int vsduf_dynamic_filter(const float *logits, const float *residual, const float *bias, const float *frame,
+                                void *const *out, std::ptrdiff_t frameRow, std::ptrdiff_t framePlane,
+                                std::ptrdiff_t outRow, int rows, int width, int first, int last, int scale, int sample, int threads) {
     if (scale < 2 || scale > 4 || sample < 0 || sample > 2) return 1;
-    const Job job = {logits, residual, frame, {out[0], out[1], out[2]}, frameRow, framePlane, outRow, width, first, last};
+    const Job job = {logits, residual, bias, frame, {out[0], out[1], out[2]}, frameRow, framePlane, outRow, width, first, last};
     const Rows run = kRows[sample][scale - 2];
     const int count = std::max(1, std::min(threads, rows));
     std::vector<std::thread> others;
