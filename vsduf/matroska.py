@@ -55,10 +55,10 @@ def pixels(form: vs.VideoFormat) -> Pixels:
 
 
 def header(frame: vs.VideoFrame, rate: Fraction) -> bytes:
-    """All that comes before the first frame; `frame` says size, format, aspect and colour, `rate` is frames a second."""
-    size = sum(frame.width * frame.height * frame.format.bytes_per_sample for _ in range(frame.format.num_planes))
+    """All that comes before the first frame, which says size, format, aspect and colour; `rate` is frames a second."""
+    size = sum(np.asarray(frame[plane]).nbytes for plane in range(frame.format.num_planes))
     if size >= MAX_FRAME:
-        raise MediaError(f"frames of {frame.width}x{frame.height} are too large to encode ({size >> 20} MiB, at most 256)")
+        raise MediaError(f"a frame of {frame.width}x{frame.height} has {size >> 20} MiB; ffmpeg reads no more than 256")
     video = _uint(0xB0, frame.width) + _uint(0xBA, frame.height) + _uint(0x9A, 2)  # 2: progressive
     video += _element(0x2EB524, pixels(frame.format).fourcc) + _display(frame) + _element(0x55B0, _colour(frame.props))
     track = _uint(0xD7, 1) + _uint(0x73C5, 1) + _uint(0x83, 1) + _uint(0x9C, 0) + _element(0x86, b"V_UNCOMPRESSED")
@@ -72,7 +72,7 @@ def header(frame: vs.VideoFrame, rate: Fraction) -> bytes:
 
 
 def block(frame: vs.VideoFrame, time: int, duration: int) -> Iterator[bytes | memoryview]:
-    """One frame shown at `time` for `duration` (nanoseconds), as pieces to write; planes without padding are not copied."""
+    """One frame shown at `time` for `duration` (ns), as pieces to write; planes without padding are not copied."""
     planes = [np.ascontiguousarray(np.asarray(frame[plane])) for plane in pixels(frame.format).planes]
     lead = b"\x81\x00\x00\x00"  # track 1, no time of its own, no flags
     group = _uint(0x9B, duration) + _open(0xA1, len(lead) + sum(plane.nbytes for plane in planes)) + lead

@@ -1,0 +1,111 @@
+"""Runs an ffmpeg command on the frames of a clip: written as they come, always reaped, its last words kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO
+
+import vapoursynth as vs
+
+from vsduf import matroska
+from vsduf.errors import MediaError
+from vsduf.timeline import Timeline
+
+Process = subprocess.Popen[bytes]
+
+IN_FLIGHT = 2**29  # bytes of finished frames that may wait for a slow encoder
+LAST_WORDS = 2  # lines
+FOLLOWS = re.compile(  # what ffmpeg adds once it has said what went wrong
+    "Conversion failed|Task finished|Terminating thread|Nothing was written|Error sending frames|Could not write header"
+    "|Error muxing|Error while filtering|Error while opening encoder"
+)
+
+
+def run(args: Sequence[str], clip: vs.VideoNode, times: Timeline, progress: Callable[[int], None]) -> None:
+    """Runs `args`, an ffmpeg that reads Matroska from stdin and reports its progress to stdout, on all of `clip`.
+
+    Raises MediaError if it fails or writes another number of frames, and whatever the clip raises; it is gone by then.
+    """
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as counted:
+        with _started(args, said, counted) as process:
+            _feed(process, clip, times, progress)
+            code = process.wait()
+        written = _last_count(counted)
+        if code != 0 or written != clip.num_frames:
+            raise MediaError(f"ffmpeg stopped at {written} of {clip.num_frames} frames: {_last_words(said, code)}")
+
+
+@contextlib.contextmanager
+def _started(args: Sequence[str], said: IO[bytes], counted: IO[bytes]) -> Iterator[Process]:
+    """ffmpeg while it runs. Ctrl-C is for us alone: it would end the file early, and as if it were whole."""
+    process = subprocess.Popen(
+        args,
+        stdin=subprocess.PIPE,
+        stdout=counted,
+        stderr=said,
+        process_group=None if os.name == "nt" else 0,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows' word for the same
+        env={**os.environ, "SVT_LOG": "1"},  # SVT-AV1 minds its own level, 1: errors
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        with contextlib.suppress(OSError):
+            _stdin(process).close()
+        process.wait()
+
+
+def _feed(process: Process, clip: vs.VideoNode, times: Timeline, progress: Callable[[int], None]) -> None:
+    """Writes every frame, no faster than ffmpeg takes them; ends early if it is gone, for its exit code says more."""
+    assert clip.format is not None
+    size = clip.width * clip.height * clip.format.bytes_per_sample * clip.format.num_planes
+    ahead = max(2, min(vs.core.num_threads, IN_FLIGHT // size))
+    with contextlib.closing(clip.frames(prefetch=ahead, backlog=ahead, close=True)) as frames:
+        for n, frame in enumerate(frames):
+            if not _write(process, frame, n, times):
+                return
+            progress(n + 1)
+    with contextlib.suppress(OSError):
+        _stdin(process).close()
+
+
+def _write(process: Process, frame: vs.VideoFrame, n: int, times: Timeline) -> bool:
+    pipe = _stdin(process)
+    head = matroska.header(frame, times.rate) if n == 0 else b""
+    try:
+        pipe.write(head)
+        for piece in matroska.block(frame, times.time(n), times.time(n + 1) - times.time(n)):
+            pipe.write(piece)
+    except OSError:  # a broken pipe; on Windows an invalid argument
+        return False
+    return True
+
+
+def _stdin(process: Process) -> IO[bytes]:
+    assert process.stdin is not None
+    return process.stdin
+
+
+def _last_count(counted: IO[bytes]) -> int:
+    """The frames that ffmpeg says it has written."""
+    counted.seek(0)
+    counts = re.findall(rb"^frame=\s*(\d+)", counted.read(), re.MULTILINE)
+    return int(counts[-1]) if counts else 0
+
+
+def _last_words(said: IO[bytes], code: int) -> str:
+    """The end of what ffmpeg printed, as one line without its addresses and repetitions."""
+    said.seek(0)
+    text = said.read().decode("utf-8", "replace")
+    lines = [re.sub(r"^\[(.+?) @ 0x\w+\] ", r"\1: ", line.strip()) for line in text.splitlines()]
+    told = list(dict.fromkeys(line for line in lines if line))
+    if told:
+        causes = [line for line in told if not FOLLOWS.search(line)]
+        return "; ".join((causes or told)[-LAST_WORDS:])
+    return f"signal {-code} ended it" if code < 0 else f"it gave no reason (exit code {code})"

@@ -1,0 +1,77 @@
+"""When each frame is shown: constant where the file's own rounded timestamps allow it, else exactly as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+from vsduf.errors import MediaError
+
+FINE = 90_000  # ticks a second that place a late first frame to the accuracy of MPEG's clock
+JITTER = Fraction(1, 1000)  # seconds; Matroska rounds its timestamps to this
+BACKWARD = Fraction(1, 10)  # seconds; a larger step back is a cut between two clocks, not a duplicate
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Frame n is shown at `stamps[n] * tick` seconds; `rate` is frames a second, an average unless `constant`."""
+
+    tick: Fraction
+    stamps: Sequence[int]
+    rate: Fraction
+    constant: bool
+
+    def time(self, frame: int) -> int:
+        """Nanoseconds at which `frame` is shown; one past the last frame is where that one ends."""
+        if frame < len(self.stamps):
+            return round(self.stamps[frame] * self.tick * 10**9)
+        return self.time(frame - 1) + round(10**9 / self.rate)
+
+
+def steady(rate: Fraction, length: int, start: Fraction = Fraction(0)) -> Timeline:
+    """`length` frames at exactly `rate` a second, the first at `start` seconds."""
+    step = 1 if start == 0 else -(-FINE // rate.numerator) * rate.denominator  # ticks a frame
+    tick = 1 / (rate * step)
+    first = round(start / tick)
+    return Timeline(tick, range(first, first + length * step, step), rate, True)
+
+
+def measured(stamps: Sequence[int], tick: Fraction, nominal: Fraction, origin: Fraction = Fraction(0)) -> Timeline:
+    """The timeline of a file's own timestamps, in ticks of `tick` seconds; `nominal` is the rate it states, 0 for none.
+
+    origin: the second of the file's clock that becomes zero. The result is constant if one rate explains all of them
+    within the rounding of containers. Raises MediaError for a clock that jumps back, which no container can hold.
+    """
+    for frame, (before, after) in enumerate(pairwise(stamps), start=1):
+        if (before - after) * tick > BACKWARD:
+            raise MediaError(
+                f"the timestamps jump back by {float((before - after) * tick):.1f} s at frame {frame}; "
+                "cut the file there, or remux it to one clock first"
+            )
+    zero = round(origin / tick)
+    stamps = [stamp - zero for stamp in stamps]
+    length, start = len(stamps), stamps[0] * tick
+    average = (length - 1) / ((stamps[-1] - stamps[0]) * tick) if stamps[-1] > stamps[0] else nominal or Fraction(25)
+    for rate in (nominal, Fraction(round(average)), Fraction(round(average * 1001 / 1000) * 1000, 1001)):
+        if rate > 0 and _explains(rate, stamps, tick):
+            return steady(rate, length, start)
+    return Timeline(tick, _increasing(stamps), average.limit_denominator(100_000), False)
+
+
+def _explains(rate: Fraction, stamps: Sequence[int], tick: Fraction) -> bool:
+    """Whether every timestamp is that of a constant rate, but for rounding."""
+    scale = (rate * tick).denominator  # errors in whole 1/scale frames: integers, since this runs over every frame
+    step = (rate * tick).numerator
+    errors = [stamp * step - frame * scale for frame, stamp in enumerate(stamps)]
+    allowed = min(max(tick, JITTER) * rate, Fraction(1, 2))  # frames
+    return max(errors) - min(errors) <= allowed * scale
+
+
+def _increasing(stamps: Sequence[int]) -> list[int]:
+    """The timestamps with repeated ones moved on by a tick, as encoders want them."""
+    out = [stamps[0]]
+    for stamp in stamps[1:]:
+        out.append(max(stamp, out[-1] + 1))
+    return out
