@@ -36,7 +36,7 @@ def channels_kept(config: DufConfig, keep: int) -> int:
     stem, growth, held = 64, config.growth, RADIUS + 1 + keep
     if config.streaming:
         stays = (stem + config.keeping * growth) * held
-        return stays + RADIUS * growth * (3 * (RADIUS + keep) + RADIUS + keep)
+        return stays + RADIUS * growth * 4 * (held + 1)  # three shares and one feature; a clip's ends have one more
     per_position = stem + config.blocks * growth + 3 * growth * config.blocks
     return (keep + 1) * WINDOW * per_position
 
