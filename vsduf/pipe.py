@@ -22,7 +22,7 @@ IN_FLIGHT = 2**29  # bytes of finished frames that may wait for a slow encoder
 LAST_WORDS = 2  # lines
 FOLLOWS = re.compile(  # what ffmpeg adds once it has said what went wrong
     "Conversion failed|Task finished|Terminating thread|Nothing was written|Error sending frames|Could not write header"
-    "|Error muxing|Error while filtering|Error while opening encoder"
+    "|Error muxing|Could not open encoder|Error while filtering|Error while opening encoder"
 )
 
 
@@ -33,11 +33,16 @@ def run(args: Sequence[str], clip: vs.VideoNode, times: Timeline, progress: Call
     """
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as counted:
         with _started(args, said, counted) as process:
-            _feed(process, clip, times, progress)
+            fed = _feed(process, clip, times, progress)
             code = process.wait()
         written = _last_count(counted)
-        if code != 0 or written != clip.num_frames:
-            raise MediaError(f"ffmpeg stopped at {written} of {clip.num_frames} frames: {_last_words(said, code)}")
+        if code != 0 or fed != clip.num_frames:
+            where = (
+                f"stopped after {fed} of {clip.num_frames} frames" if clip.num_frames > 1 else "cannot write the film"
+            )
+            raise MediaError(f"ffmpeg {where}: {_last_words(said, code)}")
+        if written != fed:
+            raise MediaError(f"ffmpeg was given {fed} frames and wrote {written}; try another --codec or container")
 
 
 @contextlib.contextmanager
@@ -61,18 +66,19 @@ def _started(args: Sequence[str], said: IO[bytes], counted: IO[bytes]) -> Iterat
         process.wait()
 
 
-def _feed(process: Process, clip: vs.VideoNode, times: Timeline, progress: Callable[[int], None]) -> None:
-    """Writes every frame, no faster than ffmpeg takes them; ends early if it is gone, for its exit code says more."""
+def _feed(process: Process, clip: vs.VideoNode, times: Timeline, progress: Callable[[int], None]) -> int:
+    """Writes every frame, no faster than ffmpeg takes them; returns how many it took before the end, or its own."""
     assert clip.format is not None
     size = clip.width * clip.height * clip.format.bytes_per_sample * clip.format.num_planes
     ahead = max(2, min(vs.core.num_threads, IN_FLIGHT // size))
     with contextlib.closing(clip.frames(prefetch=ahead, backlog=ahead, close=True)) as frames:
         for n, frame in enumerate(frames):
             if not _write(process, frame, n, times):
-                return
+                return n
             progress(n + 1)
     with contextlib.suppress(OSError):
         _stdin(process).close()
+    return clip.num_frames
 
 
 def _write(process: Process, frame: vs.VideoFrame, n: int, times: Timeline) -> bool:
@@ -103,7 +109,7 @@ def _last_words(said: IO[bytes], code: int) -> str:
     """The end of what ffmpeg printed, as one line without its addresses and repetitions."""
     said.seek(0)
     text = said.read().decode("utf-8", "replace")
-    lines = [re.sub(r"^\[(.+?) @ 0x\w+\] ", r"\1: ", line.strip()) for line in text.splitlines()]
+    lines = [re.sub(r"\[([^]]+?) @ 0x\w+\] ", r"\1: ", line.strip()) for line in text.splitlines()]
     told = list(dict.fromkeys(line for line in lines if line))
     if told:
         causes = [line for line in told if not FOLLOWS.search(line)]

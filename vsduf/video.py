@@ -79,6 +79,8 @@ def encode(
 
 def check_names(source: Path | None, target: Path, overwrite: bool) -> None:
     """Raises ArgumentError where `target` cannot be written or must not be, before any work is done."""
+    if target.is_dir():
+        raise ArgumentError(f"{target} is a folder; give the name of a film in it")
     container(target)
     if not target.parent.is_dir():
         raise ArgumentError(f"{target}: the folder {target.parent} does not exist")

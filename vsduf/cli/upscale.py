@@ -75,6 +75,9 @@ def run(args: argparse.Namespace) -> int:
         for note in [*film.notes, *fitting(film.media, film.track, args.target, args.subtitles)[1]]:
             say(note)
         settings = video.Settings(args.codec, args.crf, args.preset, args.subtitles, dict(args.encoder_option))
+        video.command(
+            args.target, _form(film, args), film.timeline, settings, film
+        )  # refuses, if it must, before torch loads
         clip = upscaled(film, args)
         progress = Progress(clip.num_frames)
         with _notes(progress):
@@ -84,13 +87,13 @@ def run(args: argparse.Namespace) -> int:
 
 def upscaled(film: Source, args: argparse.Namespace) -> vs.VideoNode:
     """The clip to encode: more bits before the network, which then makes use of them, fewer only after it."""
-    clip, depth = film.clip, args.depth or film.clip.format.bits_per_sample
-    if depth > clip.format.bits_per_sample:
-        clip = _with_depth(clip, depth)
+    clip, form = film.clip, _form(film, args)
+    if form.bits_per_sample > clip.format.bits_per_sample:
+        clip = _converted(clip, form)
     if args.scenecut:
         clip = mark_cuts(clip)
     clip = enlarged(clip, {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None})
-    return _with_depth(clip, depth) if depth < clip.format.bits_per_sample else clip
+    return _converted(clip, form) if form.bits_per_sample < clip.format.bits_per_sample else clip
 
 
 def enlarged(clip: vs.VideoNode, options: dict[str, Any]) -> vs.VideoNode:
@@ -100,13 +103,22 @@ def enlarged(clip: vs.VideoNode, options: dict[str, Any]) -> vs.VideoNode:
     return vs.core.duf.Upscale(clip, **options)
 
 
-def _with_depth(clip: vs.VideoNode, bits: int) -> vs.VideoNode:
-    return clip.resize.Point(format=clip.format.replace(bits_per_sample=bits).id, dither_type="error_diffusion")
+def _form(film: Source, args: argparse.Namespace) -> vs.VideoFormat:
+    """The format of the film to write."""
+    form = film.clip.format
+    return form.replace(bits_per_sample=args.depth, sample_type=vs.INTEGER) if args.depth else form
+
+
+def _converted(clip: vs.VideoNode, form: vs.VideoFormat) -> vs.VideoNode:
+    return clip.resize.Point(format=form.id, dither_type="error_diffusion")
 
 
 def _sizes(text: str) -> list[int]:
     """256 or 320x180."""
-    return [int(part) for part in text.split("x", 1)]
+    sizes = text.split("x")
+    if len(sizes) > 2 or not all(size.isdecimal() for size in sizes):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a size nor WxH")
+    return [int(size) for size in sizes]
 
 
 def _pair(text: str) -> tuple[str, str]:
