@@ -1,0 +1,203 @@
+// core.duf: the glue between VapourSynth's API 4 and vsduf/plugin.py. It knows no pixels.
+//
+// Upscale and Version take the interpreter's lock, import vsduf.plugin and call its bind(), which calls core.duf.Bind on the
+// same thread with the two Python functions as VSFunctions; they then run with the caller's own arguments, so `upscale` gets
+// real VideoNodes and builds its graph with them. Window is the one filter: it asks for the frames round n, hands them to a
+// Python function, and returns the picture that comes back under the properties of frame n.
+//
+// Built against Python's limited API and not linked to libpython: the process that loads the plugin brings the symbols.
+
+#define Py_LIMITED_API 0x030c0000
+#include <Python.h>
+
+#include <VapourSynth4.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#ifndef _WIN32
+extern "C" __attribute__((weak)) int Py_IsInitialized(void);  // null in a host that has no Python at all
+#endif
+
+namespace {
+
+using Map = std::unique_ptr<VSMap, decltype(VSAPI::freeMap)>;
+using Node = std::unique_ptr<VSNode, decltype(VSAPI::freeNode)>;
+using Function = std::unique_ptr<VSFunction, decltype(VSAPI::freeFunction)>;
+using Frame = std::unique_ptr<const VSFrame, decltype(VSAPI::freeFrame)>;
+
+constexpr int maxRadius = 16;
+
+/* What one call of Upscale or Version on this thread waits to receive through Bind. */
+struct Bound {
+    VSCore *core = nullptr;
+    Function upscale{nullptr, nullptr};
+    Function version{nullptr, nullptr};
+};
+thread_local Bound *awaited = nullptr;
+
+void VS_CC bind(const VSMap *in, VSMap *out, void *, VSCore *core, const VSAPI *vsapi) {
+    if (!awaited)
+        return vsapi->mapSetError(out, "Bind: only vsduf calls this; call Upscale");
+    awaited->core = core;
+    awaited->upscale = Function{vsapi->mapGetFunction(in, "upscale", 0, nullptr), vsapi->freeFunction};
+    awaited->version = Function{vsapi->mapGetFunction(in, "version", 0, nullptr), vsapi->freeFunction};
+}
+
+bool pythonRuns() {
+#ifdef _WIN32
+    return Py_IsInitialized();
+#else
+    return Py_IsInitialized && Py_IsInitialized();
+#endif
+}
+
+std::string raised() {
+    PyObject *error = PyErr_GetRaisedException();
+    PyObject *text = error ? PyObject_Str(error) : nullptr;
+    const char *utf8 = text ? PyUnicode_AsUTF8AndSize(text, nullptr) : nullptr;
+    std::string message = utf8 ? utf8 : "an exception without text";
+    Py_XDECREF(text);
+    Py_XDECREF(error);
+    PyErr_Clear();
+    return message;
+}
+
+/* Calls vsduf.plugin.bind(), which fills `bound` through Bind. Returns what went wrong, or nothing. */
+std::string bindPython(Bound *bound) {
+    if (!pythonRuns())
+        return "this program does not run Python; use vspipe, VSScript or Python";
+    const PyGILState_STATE lock = PyGILState_Ensure();
+    awaited = bound;
+    PyObject *plugin = PyImport_ImportModule("vsduf.plugin");
+    PyObject *function = plugin ? PyObject_GetAttrString(plugin, "bind") : nullptr;
+    PyObject *result = function ? PyObject_CallNoArgs(function) : nullptr;
+    std::string error = result ? "" : "the Python package vsduf does not load: " + raised();
+    Py_XDECREF(result);
+    Py_XDECREF(function);
+    Py_XDECREF(plugin);
+    awaited = nullptr;
+    PyGILState_Release(lock);
+    return error;
+}
+
+/* Runs one of the two bound functions; the map it returns may hold an error. */
+Map callPython(const char *name, Function Bound::*which, const VSMap *in, VSCore *core, const VSAPI *vsapi) {
+    Map result{vsapi->createMap(), vsapi->freeMap};
+    Bound bound;
+    std::string error = bindPython(&bound);
+    if (error.empty() && bound.core != core)
+        error = "called for a core that is not the current Python environment's; call it inside its environment";
+    if (error.empty())
+        vsapi->callFunction((bound.*which).get(), in, result.get());
+    else
+        vsapi->mapSetError(result.get(), (name + (": " + error)).c_str());
+    return result;
+}
+
+void VS_CC upscale(const VSMap *in, VSMap *out, void *, VSCore *core, const VSAPI *vsapi) {
+    const Map result = callPython("Upscale", &Bound::upscale, in, core, vsapi);
+    if (const char *error = vsapi->mapGetError(result.get()))
+        vsapi->mapSetError(out, error);
+    else
+        vsapi->mapConsumeNode(out, "clip", vsapi->mapGetNode(result.get(), "val", 0, nullptr), maReplace);
+}
+
+void VS_CC version(const VSMap *in, VSMap *out, void *, VSCore *core, const VSAPI *vsapi) {
+    const Map result = callPython("Version", &Bound::version, in, core, vsapi);
+    if (const char *error = vsapi->mapGetError(result.get()))
+        return vsapi->mapSetError(out, error);
+    vsapi->copyMap(result.get(), out);
+    for (const char *list : {"devices", "models"})  // Python's empty lists do not become keys
+        if (vsapi->mapNumElements(out, list) < 0)
+            vsapi->mapSetEmpty(out, list, ptData);
+}
+
+struct Window {
+    Node clip;
+    Function render;
+    VSVideoInfo vi;  // of the output
+    int radius;
+};
+
+bool fits(const VSFrame *frame, const VSVideoInfo &vi, const VSAPI *vsapi) {
+    const VSVideoFormat *f = vsapi->getVideoFrameFormat(frame);
+    return f->colorFamily == vi.format.colorFamily && f->sampleType == vi.format.sampleType &&
+           f->bitsPerSample == vi.format.bitsPerSample && f->numPlanes == 3 && !f->subSamplingW && !f->subSamplingH &&
+           vsapi->getFrameWidth(frame, 0) == vi.width && vsapi->getFrameHeight(frame, 0) == vi.height;
+}
+
+const VSFrame *VS_CC windowFrame(int n, int reason, void *data, void **, VSFrameContext *context, VSCore *core,
+                                 const VSAPI *vsapi) {
+    const Window &window = *static_cast<Window *>(data);
+    VSNode *clip = window.clip.get();
+    const int first = n - std::min(n, window.radius);
+    const int last = n + std::min(window.vi.numFrames - 1 - n, window.radius);
+    if (reason == arInitial)
+        for (int i = first; i <= last; ++i)
+            vsapi->requestFrameFilter(i, clip, context);
+    if (reason != arAllFramesReady)
+        return nullptr;
+
+    const Map in{vsapi->createMap(), vsapi->freeMap}, result{vsapi->createMap(), vsapi->freeMap};
+    vsapi->mapSetInt(in.get(), "n", n, maReplace);
+    vsapi->mapSetInt(in.get(), "first", first, maReplace);
+    for (int i = first; i <= last; ++i)
+        vsapi->mapConsumeFrame(in.get(), "frames", vsapi->getFrameFilter(i, clip, context), maAppend);
+    vsapi->callFunction(window.render.get(), in.get(), result.get());
+
+    if (const char *error = vsapi->mapGetError(result.get())) {
+        vsapi->setFilterError(error, context);
+        return nullptr;
+    }
+    const Frame picture{vsapi->mapGetFrame(result.get(), "val", 0, nullptr), vsapi->freeFrame};
+    if (!picture || !fits(picture.get(), window.vi, vsapi)) {
+        vsapi->setFilterError("Window: render returned no frame of the output's format and size", context);
+        return nullptr;
+    }
+    const VSFrame *planes[] = {picture.get(), picture.get(), picture.get()};
+    const int order[] = {0, 1, 2};
+    const Frame centre{vsapi->getFrameFilter(n, clip, context), vsapi->freeFrame};
+    return vsapi->newVideoFrame2(&window.vi.format, window.vi.width, window.vi.height, planes, order, centre.get(), core);
+}
+
+void VS_CC windowFree(void *data, VSCore *, const VSAPI *) {
+    delete static_cast<Window *>(data);  // drops `render`, and with it the Python object that owns the engine
+}
+
+void VS_CC windowCreate(const VSMap *in, VSMap *out, void *, VSCore *core, const VSAPI *vsapi) {
+    auto window = std::make_unique<Window>(Window{{vsapi->mapGetNode(in, "clip", 0, nullptr), vsapi->freeNode},
+                                                  {vsapi->mapGetFunction(in, "render", 0, nullptr), vsapi->freeFunction},
+                                                  {},
+                                                  vsapi->mapGetIntSaturated(in, "radius", 0, nullptr)});
+    const int scale = vsapi->mapGetIntSaturated(in, "scale", 0, nullptr);
+    window->vi = *vsapi->getVideoInfo(window->clip.get());
+    if (window->vi.format.colorFamily != cfRGB || window->vi.width <= 0)
+        return vsapi->mapSetError(out, "Window: the clip must be RGB of constant format and size");
+    if (scale < 1 || window->radius < 0 || window->radius > maxRadius ||
+        std::max(window->vi.width, window->vi.height) > INT32_MAX / scale)
+        return vsapi->mapSetError(out, "Window: radius must be 0 to 16, and scale such that the output can exist");
+    window->vi.width *= scale;
+    window->vi.height *= scale;
+    const VSFilterDependency source{window->clip.get(), rpGeneral};
+    const VSVideoInfo vi = window->vi;
+    vsapi->createVideoFilter(out, "Upscale", &vi, windowFrame, windowFree, fmParallelRequests, &source, 1,
+                             window.release(), core);
+}
+
+}  // namespace
+
+VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI *vspapi) {
+    vspapi->configPlugin("io.github.vsduf", "duf", "DUF video super-resolution", VSDUF_VERSION, VAPOURSYNTH_API_VERSION, 0,
+                         plugin);
+    vspapi->registerFunction("Upscale",
+                             "clip:vnode;scale:int:opt;model:data:opt;device_id:int:opt;fp16:int:opt;tilesize:int[]:opt;"
+                             "overlap:int:opt;num_streams:int:opt;scenecut:int:opt;",
+                             "clip:vnode;", upscale, nullptr, plugin);
+    vspapi->registerFunction("Version", "", "version:data;torch:data;cuda:data;devices:data[]:empty;models:data[]:empty;", version, nullptr,
+                             plugin);
+    vspapi->registerFunction("Bind", "upscale:func;version:func;", "", bind, nullptr, plugin);
+    vspapi->registerFunction("Window", "clip:vnode;radius:int;scale:int;render:func;", "clip:vnode;", windowCreate, nullptr,
+                             plugin);
+}
