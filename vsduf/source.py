@@ -58,12 +58,12 @@ def open_source(
     _refuse_fields(path, clip)
     notes = list(_notes(clip, stream))
     rate = Fraction(clip.fps)
-    if UNKNOWN in stamps:
+    if set(stamps) == {UNKNOWN}:
         rate = rate or Fraction(25)
         notes.append(f"frames without timestamps: taken as {float(rate):.6g} a second")
         times = timeline.steady(rate, clip.num_frames)
     else:
-        times = timeline.measured(stamps, tick, rate, media.start)
+        times = timeline.measured(timeline.filled(stamps, UNKNOWN), tick, rate, media.start)
     return Source(path, clip, times, media, stream.index, tuple(notes))
 
 

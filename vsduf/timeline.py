@@ -60,6 +60,21 @@ def measured(stamps: Sequence[int], tick: Fraction, nominal: Fraction, origin: F
     return Timeline(tick, _increasing(stamps), average.limit_denominator(100_000), False)
 
 
+def filled(stamps: Sequence[int], unknown: int) -> list[int]:
+    """`stamps` with each `unknown` one put evenly between its neighbours, beyond the ends at the usual distance.
+
+    MPEG program streams and AVI give a time to some frames only. At least one must be known.
+    """
+    known = [(frame, stamp) for frame, stamp in enumerate(stamps) if stamp != unknown]
+    steps = sorted(Fraction(after - before, b - a) for (a, before), (b, after) in pairwise(known))
+    usual = steps[len(steps) // 2] if steps else Fraction(1)
+    (first, begin), (last, end) = known[0], known[-1]
+    out = [round(begin + (frame - first) * usual) for frame in range(first)]
+    for (a, before), (b, after) in pairwise(known):
+        out += [before + (after - before) * (frame - a) // (b - a) for frame in range(a, b)]
+    return out + [round(end + (frame - last) * usual) for frame in range(last, len(stamps))]
+
+
 def _explains(rate: Fraction, stamps: Sequence[int], tick: Fraction) -> bool:
     """Whether every timestamp is that of a constant rate, but for rounding."""
     scale = (rate * tick).denominator  # errors in whole 1/scale frames: integers, since this runs over every frame
