@@ -48,7 +48,7 @@ def check_progressive(frame: vs.VideoFrame) -> None:
     if frame.props.get("_FieldBased", 0):
         raise ArgumentError(
             f"the clip is field-based (_FieldBased={int(frame.props['_FieldBased'])}); deinterlace it first, "
-            "or use std.SetFieldBased(0) if its frames are in truth whole pictures"
+            "or if it is progressive in truth, use std.SetFrameProps(_FieldBased=0)"
         )
 
 

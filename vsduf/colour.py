@@ -2,7 +2,7 @@
 
 RGB24, RGB48, RGBH and RGBS pass as they are. All else becomes RGBS of the same transfer and primaries, so that only
 matrix, range and chroma location matter, and those are read from every frame: a clip may change them midway. Values out
-of range (super-whites, floats beyond 0..1) pass through RGBS unharmed and are cut only where the format cannot hold them.
+of range (super-whites, floats beyond 0..1) pass through RGBS and are cut only where the format cannot hold them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import vapoursynth as vs
-
-from vsduf.errors import ArgumentError
 
 DIRECT = (vs.RGB24, vs.RGB48, vs.RGBH, vs.RGBS)
 UNSPECIFIED = 2  # of _Matrix
@@ -30,14 +28,12 @@ class Colour(NamedTuple):
 def colour_of(props: Mapping[str, Any], family: int, height: int) -> Colour:
     """Reads _Matrix, _Range and _ChromaLocation. family: vs.GRAY, vs.RGB or vs.YUV; height: the source's, in pixels.
 
-    Raises ArgumentError where a YUV frame claims to be RGB (_Matrix=0).
+    zimg refuses by name what has no meaning (YUV with _Matrix=0) or no formula (_Matrix=11).
     """
     matrix = int(props.get("_Matrix", UNSPECIFIED))
     if family == vs.RGB:
         matrix = vs.MATRIX_RGB
-    elif matrix == vs.MATRIX_RGB and family == vs.YUV:
-        raise ArgumentError("a YUV frame has _Matrix=0, which is RGB; set the true one with std.SetFrameProps first")
-    elif matrix in (UNSPECIFIED, vs.MATRIX_RGB):  # GRAY keeps an RGB tag where it was a plane of RGB
+    elif matrix == UNSPECIFIED or (matrix == vs.MATRIX_RGB and family == vs.GRAY):  # a plane of RGB may keep its tag
         matrix = vs.MATRIX_ST170_M if height <= SD_HEIGHT else vs.MATRIX_BT709
     full_range = bool(props.get("_Range", family == vs.RGB))
     return Colour(matrix, full_range, int(props.get("_ChromaLocation", -1)))
@@ -74,10 +70,7 @@ def _per_colour(template: vs.VideoNode, clip: vs.VideoNode, convert: Callable[[C
     nodes: dict[Colour, vs.VideoNode] = {}
 
     def select(n: int, f: vs.VideoFrame) -> vs.VideoNode:
-        try:
-            colour = colour_of(f.props, family, height)
-        except ArgumentError as error:
-            raise vs.Error(f"Upscale: frame {n}: {error}") from error
+        colour = colour_of(f.props, family, height)
         if colour not in nodes:
             nodes[colour] = convert(colour)
         return nodes[colour]

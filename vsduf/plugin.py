@@ -40,8 +40,8 @@ def upscale(
     num_streams: frames that the device works on at a time.
     scenecut: windows end where _SceneChangePrev or _SceneChangeNext says so; with False only the clip's ends count.
 
-    Raises vs.Error, one sentence, where the clip or an argument cannot be used. An error met while a frame is made is that
-    frame's error; the next frame works.
+    Raises vs.Error, one sentence, where the clip or an argument cannot be used. An error met while a frame is made is
+    that frame's error; the next frame works.
     """
     with _refusals():
         first = check_clip(clip, scale)
@@ -76,7 +76,19 @@ def upscale_with(
 
 def bind() -> None:
     """Hands `upscale` and `version` to the native plugin, which calls this on the thread that called it."""
-    vs.core.duf.Bind(upscale=upscale, version=version)
+    vs.core.duf.Bind(upscale=_or_sentence(upscale), version=_or_sentence(version))
+
+
+def _or_sentence(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, returning the text of a vs.Error instead of raising it, which VapourSynth shows with its traceback."""
+
+    def call(**arguments: Any) -> Any:
+        try:
+            return function(**arguments)
+        except vs.Error as error:
+            return str(error)
+
+    return call
 
 
 def version() -> dict[str, Any]:
@@ -84,15 +96,14 @@ def version() -> dict[str, Any]:
     order of device_id) and models (the bundled ones)."""
     import torch
 
-    from vsduf import __version__
+    from vsduf import __version__, device
     from vsduf.weights import bundled
 
-    devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "version": __version__,
         "torch": torch.__version__,
         "cuda": torch.version.cuda or "none",
-        "devices": devices,
+        "devices": device.names(),
         "models": bundled(),
     }
 

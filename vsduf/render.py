@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -23,17 +24,19 @@ class Renderer:
         self.upscaler, self.scenecut, self.has_alpha = upscaler, scenecut, has_alpha
         weakref.finalize(self, upscaler.close)
 
-    def render(self, n: int, first: int, frames: vs.VideoFrame | Sequence[vs.VideoFrame]) -> vs.VideoFrame:
+    def render(self, n: int, first: int, frames: vs.VideoFrame | Sequence[vs.VideoFrame]) -> vs.VideoFrame | str:
         """The picture for frame n, without properties: the caller adds those of the source's frame n.
 
-        frames: source frames from number `first` on, as many of n - 3 to n + 3 as the clip has. Raises vs.Error.
+        frames: source frames from number `first` on, as many of n - 3 to n + 3 as the clip has. Returns the error that
+        the user is to read, in one sentence, where there can be no picture; an unforeseen one's traceback is logged.
         """
         try:
             return self._render(n, first, [frames] if isinstance(frames, vs.VideoFrame) else frames)
         except DufError as error:
-            raise vs.Error(f"Upscale: frame {n}: {error}") from error
-        except Exception as error:  # VapourSynth passes on an exception's text alone: its type would be lost
-            raise vs.Error(f"Upscale: frame {n}: {type(error).__name__}: {error}") from error
+            return f"Upscale: frame {n}: {error}"
+        except Exception as error:
+            vs.core.log_message(vs.MESSAGE_TYPE_DEBUG, traceback.format_exc())
+            return f"Upscale: frame {n}: {type(error).__name__}: {error}"
 
     def _render(self, n: int, first: int, frames: Sequence[vs.VideoFrame]) -> vs.VideoFrame:
         centre = frames[n - first]

@@ -5,6 +5,8 @@
 // real VideoNodes and builds its graph with them. Window is the one filter: it asks for the frames round n, hands them to a
 // Python function, and returns the picture that comes back under the properties of frame n.
 //
+// A Python function that fails returns the sentence for the user: of an exception, VapourSynth would show the traceback.
+//
 // Built against Python's limited API and not linked to libpython: the process that loads the plugin brings the symbols.
 
 #define Py_LIMITED_API 0x030c0000
@@ -82,22 +84,30 @@ std::string bindPython(Bound *bound) {
     return error;
 }
 
-/* Runs one of the two bound functions; the map it returns may hold an error. */
-Map callPython(const char *name, Function Bound::*which, const VSMap *in, VSCore *core, const VSAPI *vsapi) {
+/* Runs a Python function; the map that comes back holds its result, or the error that it raised or returned as text. */
+Map call(VSFunction *function, const VSMap *in, const VSAPI *vsapi) {
     Map result{vsapi->createMap(), vsapi->freeMap};
+    vsapi->callFunction(function, in, result.get());
+    if (!vsapi->mapGetError(result.get()) && vsapi->mapGetType(result.get(), "val") == ptData)
+        vsapi->mapSetError(result.get(), std::string(vsapi->mapGetData(result.get(), "val", 0, nullptr)).c_str());
+    return result;
+}
+
+/* Runs one of the two bound functions; the map it returns may hold an error. */
+Map callBound(const char *name, Function Bound::*which, const VSMap *in, VSCore *core, const VSAPI *vsapi) {
     Bound bound;
     std::string error = bindPython(&bound);
     if (error.empty() && bound.core != core)
         error = "called for a core that is not the current Python environment's; call it inside its environment";
     if (error.empty())
-        vsapi->callFunction((bound.*which).get(), in, result.get());
-    else
-        vsapi->mapSetError(result.get(), (name + (": " + error)).c_str());
-    return result;
+        return call((bound.*which).get(), in, vsapi);
+    Map refusal{vsapi->createMap(), vsapi->freeMap};
+    vsapi->mapSetError(refusal.get(), (name + (": " + error)).c_str());
+    return refusal;
 }
 
 void VS_CC upscale(const VSMap *in, VSMap *out, void *, VSCore *core, const VSAPI *vsapi) {
-    const Map result = callPython("Upscale", &Bound::upscale, in, core, vsapi);
+    const Map result = callBound("Upscale", &Bound::upscale, in, core, vsapi);
     if (const char *error = vsapi->mapGetError(result.get()))
         vsapi->mapSetError(out, error);
     else
@@ -105,7 +115,7 @@ void VS_CC upscale(const VSMap *in, VSMap *out, void *, VSCore *core, const VSAP
 }
 
 void VS_CC version(const VSMap *in, VSMap *out, void *, VSCore *core, const VSAPI *vsapi) {
-    const Map result = callPython("Version", &Bound::version, in, core, vsapi);
+    const Map result = callBound("Version", &Bound::version, in, core, vsapi);
     if (const char *error = vsapi->mapGetError(result.get()))
         return vsapi->mapSetError(out, error);
     vsapi->copyMap(result.get(), out);
@@ -140,13 +150,12 @@ const VSFrame *VS_CC windowFrame(int n, int reason, void *data, void **, VSFrame
     if (reason != arAllFramesReady)
         return nullptr;
 
-    const Map in{vsapi->createMap(), vsapi->freeMap}, result{vsapi->createMap(), vsapi->freeMap};
+    const Map in{vsapi->createMap(), vsapi->freeMap};
     vsapi->mapSetInt(in.get(), "n", n, maReplace);
     vsapi->mapSetInt(in.get(), "first", first, maReplace);
     for (int i = first; i <= last; ++i)
         vsapi->mapConsumeFrame(in.get(), "frames", vsapi->getFrameFilter(i, clip, context), maAppend);
-    vsapi->callFunction(window.render.get(), in.get(), result.get());
-
+    const Map result = call(window.render.get(), in.get(), vsapi);
     if (const char *error = vsapi->mapGetError(result.get())) {
         vsapi->setFilterError(error, context);
         return nullptr;
