@@ -12,7 +12,6 @@ CHAPTERS = (
     ";FFMETADATA1\ntitle=The Film\n"
     "[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=700\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=700\nEND=1500\ntitle=Two\n"
 )
-FRAMES = 36
 
 
 def ffmpeg(*words):
