@@ -1,4 +1,4 @@
-"""From high to low resolution: the blur and the sampling that DUF is trained and judged with (paper, section 4)."""
+"""From high to low resolution: the blur and the sampling that DUF is trained and judged with (paper, section 4.1)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def degrade(hr: Tensor, scale: int, siting: str = CENTRE) -> Tensor:
     Raises ArgumentError for an unknown scale or siting.
     """
     if scale not in SIGMAS or siting not in (CENTRE, TOP_LEFT):
-        raise ArgumentError(f"no degradation for scale {scale}, siting {siting!r}; scale is 2, 3 or 4, siting center or top-left")
+        raise ArgumentError(f"scale is {scale}, siting {siting!r}; take scale 2, 3 or 4 and siting center or top-left")
     taps, first = _kernel(scale, siting)
     taps = taps.to(hr)
     channels = hr.shape[1]

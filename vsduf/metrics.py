@@ -1,4 +1,4 @@
-"""PSNR and SSIM as the video super-resolution literature counts them: luma, 8-bit range, borders cut."""
+"""PSNR, SSIM and flicker as video super-resolution counts them: luma, 8-bit range, borders cut."""
 
 from __future__ import annotations
 
@@ -18,24 +18,45 @@ def luma(rgb: Tensor) -> Tensor:
 
 def psnr(a: Tensor, b: Tensor, border: int = BORDER) -> Tensor:
     """PSNR in dB of two pictures [..., H, W] of range 0..255, without their borders, one value a picture."""
-    inner = (..., slice(border, a.shape[-2] - border), slice(border, a.shape[-1] - border))
-    error = (a[inner].double() - b[inner].double()).square().mean((-2, -1))
-    return 10 * torch.log10(255**2 / error)
+    a, b = _inner(a, border), _inner(b, border)
+    return 10 * torch.log10(255**2 / (a - b).square().mean((-2, -1)))
 
 
 def ssim(a: Tensor, b: Tensor, border: int = BORDER) -> Tensor:
-    """SSIM (Wang et al., 2004) of two pictures [..., H, W] of range 0..255: 11x11 Gaussian window, sigma 1.5."""
-    inner = (..., slice(border, a.shape[-2] - border), slice(border, a.shape[-1] - border))
+    """SSIM (Wang et al., 2004) of two pictures [..., H, W] of range 0..255, one value a picture, in 0..1.
+
+    11x11 Gaussian window, sigma 1.5; pictures have at least 11 pixels each way within their borders.
+    """
     shape = a.shape[:-2]
-    x, y = (v[inner].double().flatten(0, -3)[:, None] if v.dim() > 2 else v[inner].double()[None, None] for v in (a, b))
-    at = torch.arange(11, dtype=torch.float64, device=a.device) - 5
-    line = torch.exp(-(at**2) / (2 * 1.5**2))
-    line = line / line.sum()
-    kernel = (line[:, None] * line[None])[None, None]
-    mean_x, mean_y = F.conv2d(x, kernel), F.conv2d(y, kernel)
-    var_x = F.conv2d(x * x, kernel) - mean_x**2
-    var_y = F.conv2d(y * y, kernel) - mean_y**2
-    both = F.conv2d(x * y, kernel) - mean_x * mean_y
+    x, y = (_inner(v, border).reshape(-1, 1, v.shape[-2] - 2 * border, v.shape[-1] - 2 * border) for v in (a, b))
+    mean_x, mean_y = _around(x), _around(y)
+    var_x = _around(x * x) - mean_x**2
+    var_y = _around(y * y) - mean_y**2
+    both = _around(x * y) - mean_x * mean_y
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     score = (2 * mean_x * mean_y + c1) * (2 * both + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
     return score.mean((-3, -2, -1)).view(shape)
+
+
+def flicker(now: Tensor, before: Tensor, truth_now: Tensor, truth_before: Tensor, border: int = BORDER) -> Tensor:
+    """Mean absolute difference between what changes from one frame to the next and what should change, in levels.
+
+    Four pictures [..., H, W] of range 0..255. A constant error costs nothing, one that comes and goes does.
+    """
+    change, truth = (
+        _inner(now, border) - _inner(before, border),
+        _inner(truth_now, border) - _inner(truth_before, border),
+    )
+    return (change - truth).abs().mean((-2, -1))
+
+
+def _inner(picture: Tensor, border: int) -> Tensor:
+    return picture[..., border : picture.shape[-2] - border, border : picture.shape[-1] - border].double()
+
+
+def _around(pictures: Tensor) -> Tensor:
+    """Gaussian-weighted means of every 11x11 window: [N, 1, H, W] -> [N, 1, H - 10, W - 10]."""
+    at = torch.arange(11, dtype=pictures.dtype, device=pictures.device) - 5
+    line = torch.exp(-(at**2) / (2 * 1.5**2))
+    line = line / line.sum()
+    return F.conv2d(F.conv2d(pictures, line.view(1, 1, 11, 1)), line.view(1, 1, 1, 11))

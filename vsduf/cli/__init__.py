@@ -16,6 +16,7 @@ from vsduf.errors import DufError
 
 COMMANDS = {  # name, which is that of the module, and what `vsduf --help` says of it
     "upscale": "make a film 2, 3 or 4 times as large; sound, subtitles and all else stay",
+    "train": "train a network on your own footage, or go on with a run that was stopped",
     "weights": "list the models, show what a weights file is, convert published weights",
 }
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from vsduf.errors import ArgumentError
 from vsduf.network import DEPTHS, DufConfig
+from vsduf.training.motion import Camera
 from vsduf.training.samples import SampleConfig
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Schedule:
     """Learning rate over steps: a linear start, a constant stretch, a fall to nothing over the last share of the run.
 
-    A run may be resumed with more steps as long as the fall has not begun. `published` divides by ten every tenth of
-    the run instead (paper, section 4).
+    A run may be resumed with more steps as long as the fall has not begun. `published` divides by ten every `drop`
+    steps instead; the default is the paper's ten epochs of 160,000 samples in batches of 16 (section 4.1).
     """
 
     steps: int = 4000
@@ -27,27 +26,41 @@ class Schedule:
     warmup: int = 100
     fall: float = 0.3
     published: bool = False
+    drop: int = 100_000
+
+    def __post_init__(self) -> None:
+        _require(self.steps > 0, f"steps is {self.steps}; it must be 1 or more")
+        _require(self.rate > 0, f"rate is {self.rate}; it must be above 0")
+        _require(self.warmup >= 0, f"warmup is {self.warmup}; it must be 0 or more")
+        _require(0 <= self.fall <= 1, f"fall is {self.fall}; it must be a share, 0 to 1")
+        _require(self.drop > 0, f"drop is {self.drop}; it must be 1 or more")
 
     def at(self, step: int) -> float:
-        """Learning rate of one step."""
+        """Learning rate of one step, counted from 0."""
         if self.published:
-            return self.rate * 0.1 ** (step * 10 // self.steps)
-        rising = min(1.0, (step + 1) / self.warmup)
+            return float(self.rate * 0.1 ** (step // self.drop))
+        rising = (step + 1) / max(1, self.warmup)
         falling = (self.steps - step) / max(1.0, self.steps * self.fall)
-        return self.rate * min(rising, 1.0, max(0.0, falling))
+        return self.rate * max(0.0, min(rising, falling, 1.0))
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One training run: what is trained, on what, for how long, and where its files go."""
+    """One training run: what is trained, on what, for how long, and where its files go.
+
+    licence and data go into the weights file. ema: how much of itself the moving average keeps at a step. huber: where
+    the loss turns from square to straight. norm_momentum: what batch norm's averages take from a step (torch's sense).
+    """
 
     output: Path
     footage: list[Path] = field(default_factory=list)
     photos: list[Path] = field(default_factory=list)
     validation: list[Path] = field(default_factory=list)
+    cache: Path | None = None
     layers: int = 16
     streaming: bool = True
     licence: str = "unstated"
+    data: str = "unstated"
     seed: int = 0
     ema: float = 0.999
     huber: float = 0.01
@@ -56,11 +69,29 @@ class RunConfig:
     validate_every: int = 200
     schedule: Schedule = field(default_factory=Schedule)
     samples: SampleConfig = field(default_factory=SampleConfig)
+    camera: Camera = field(default_factory=Camera)
+
+    def __post_init__(self) -> None:
+        depths = ", ".join(map(str, DEPTHS))
+        _require(self.layers in DEPTHS, f"layers is {self.layers}; it must be one of {depths}")
+        _require(bool(self.footage or self.photos), "there is nothing to train on; set footage, photos or both")
+        _require(bool(self.validation), "validation is empty; name a folder of clips that are not in footage")
+        _require(self.seed >= 0, f"seed is {self.seed}; it must be 0 or more")
+        _require(0 <= self.ema < 1, f"ema is {self.ema}; it must be at least 0 and below 1")
+        _require(self.huber > 0, f"huber is {self.huber}; it must be above 0")
+        _require(0 < self.norm_momentum <= 1, f"norm_momentum is {self.norm_momentum}; it must be above 0, at most 1")
+        _require(self.save_minutes >= 0, f"save_minutes is {self.save_minutes}; it must be 0 or more")
+        _require(self.validate_every > 0, f"validate_every is {self.validate_every}; it must be 1 or more")
 
     @property
     def network(self) -> DufConfig:
         """The network that the run trains."""
         return DufConfig.of_depth(self.layers, self.samples.scale, streaming=self.streaming)
+
+    @property
+    def footage_cache(self) -> Path:
+        """Where decoded clips are kept."""
+        return self.cache or self.output / "footage"
 
 
 def read(path: Path) -> RunConfig:
@@ -72,24 +103,44 @@ def read(path: Path) -> RunConfig:
         table = tomllib.loads(path.read_text())
     except OSError as error:
         raise ArgumentError(f"{path} cannot be read ({error.strerror}); name a training configuration") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ArgumentError(f"{path} is not valid TOML: {error}") from error
-    for key in ("footage", "photos", "validation"):
-        table[key] = [path.parent / Path(p).expanduser() for p in table.get(key, [])]
-    table["output"] = path.parent / Path(table.get("output", "runs/" + path.stem)).expanduser()
-    table["schedule"] = _build(Schedule, table.get("schedule", {}), path)
-    table["samples"] = _build(SampleConfig, table.get("samples", {}), path)
-    config = _build(RunConfig, table, path)
-    if config.layers not in DEPTHS:
-        raise ArgumentError(f"{path}: layers is {config.layers}; it must be one of {', '.join(map(str, DEPTHS))}")
-    if not config.footage and not config.photos:
-        raise ArgumentError(f"{path} names nothing to train on; set footage, photos or both")
-    return config
+    try:
+        for key in ("footage", "photos", "validation"):
+            table[key] = _paths(table.get(key, []), key, path)
+        for key in {"output", "cache"} & table.keys():
+            table[key] = _paths([table[key]], key, path)[0]
+        table.setdefault("output", path.parent / "runs" / path.stem)
+        for key, kind in (("schedule", Schedule), ("samples", SampleConfig), ("camera", Camera)):
+            table[key] = _build(kind, table.get(key, {}), f"[{key}] ")
+        return _build(RunConfig, table)
+    except ArgumentError as error:
+        raise ArgumentError(f"{path}: {error}") from error
 
 
-def _build(kind: type[T], table: dict[str, Any], path: Path) -> T:
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    for key in table:
+def _paths(values: Any, key: str, file: Path) -> list[Path]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ArgumentError(f"{key} is {values!r}; write paths in quotes" + ("" if key == "output" else ", as a list"))
+    return [file.parent / Path(value).expanduser() for value in values]
+
+
+def _build[T](kind: type[T], table: Any, where: str = "") -> T:
+    """The dataclass with the table's values; ArgumentError for keys that it has not, and values of another type."""
+    if not isinstance(table, dict):
+        raise ArgumentError(f"{where}is {table!r}; it must be a table")
+    known = {f.name: f.default for f in fields(kind)}  # type: ignore[arg-type]
+    for key, value in table.items():
         if key not in known:
-            raise ArgumentError(f"{path}: there is no {key!r}; known are {', '.join(sorted(known))}")
-    return kind(**table)
+            raise ArgumentError(f"{where}there is no {key!r}; known are {', '.join(sorted(known))}")
+        want = type(known[key])
+        if want in (bool, int, float, str) and type(value) is not want and not (want is float and type(value) is int):
+            raise ArgumentError(f"{where}{key} is {value!r}; it must be of type {want.__name__}")
+    try:
+        return kind(**table)
+    except ArgumentError as error:
+        raise ArgumentError(f"{where}{error}") from error
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ArgumentError(message)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,38 +16,67 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vsduf.errors import ArgumentError, MediaError
+from vsduf.memory import free_bytes
+from vsduf.network import WINDOW
 
 VIDEOS = {".mkv", ".mp4", ".mov", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".m2ts", ".m4v", ".y4m"}
+CUT = 0.1  # mean absolute difference of two frames' green, as a share of its range, below which there is no cut
 IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 
 
 @dataclass
 class Footage:
-    """clips: [frames, 3, H, W] each, at least seven frames. photos: [3, H, W] each. All uint8 RGB on one device."""
+    """clips: [frames, 3, H, W] each, at least seven frames of one scene. photos: [3, H, W] each. All uint8 RGB."""
 
     clips: list[Tensor] = field(default_factory=list)
     photos: list[Tensor] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
 
     def to(self, device: torch.device) -> Footage:
         """The same footage in that device's memory."""
-        return Footage([c.to(device) for c in self.clips], [p.to(device) for p in self.photos], self.names)
+        return Footage([c.to(device) for c in self.clips], [p.to(device) for p in self.photos])
 
 
-def load(videos: Iterable[Path], photos: Iterable[Path], cache: Path) -> Footage:
-    """Reads every video and folder of frames below `videos`, every picture below `photos`.
+def load(videos: Iterable[Path], photos: Iterable[Path], cache: Path, smallest: int = 1) -> Footage:
+    """Reads every video and folder of frames below `videos`, every picture below `photos`; clips are cut into scenes.
 
     What was decoded is kept in `cache` (one .npy a clip, mapped when it is read again). Raises ArgumentError for a
-    folder that is missing or holds nothing to train on, MediaError for a file that cannot be decoded.
+    folder that is missing or holds nothing to train on, for scenes that are all under seven frames, and for pictures
+    under `smallest` pixels high or wide; MediaError for a file that cannot be decoded.
     """
     footage = Footage()
     cache.mkdir(parents=True, exist_ok=True)
     for source in _sources(videos, clips=True):
-        footage.clips.append(torch.from_numpy(_cached(source, cache)))
-        footage.names.append(source.stem)
+        clip = _cached(source, cache)
+        _check_size(source, clip.shape, smallest)
+        found = scenes(clip)
+        if not found:
+            raise ArgumentError(f"{source} has no scene of {WINDOW} frames ({len(clip)} in all); take a longer clip")
+        footage.clips += [torch.from_numpy(clip[scene.start : scene.stop]) for scene in found]
     for source in _sources(photos, clips=False):
-        footage.photos.append(torch.from_numpy(read_image(source)))
+        photo = read_image(source)
+        _check_size(source, photo.shape, smallest)
+        footage.photos.append(torch.from_numpy(photo))
     return footage
+
+
+def scenes(clip: NDArray[np.uint8]) -> list[range]:
+    """Frames of each scene of a clip [frames, 3, H, W]; scenes too short for a window are left out.
+
+    A cut is a step that is large, and twice as large as those around it: fast motion makes large steps in a row.
+    """
+    green = clip[:, 1, ::4, ::4].astype(np.int16)
+    steps = np.abs(np.diff(green, axis=0)).mean((1, 2)) / 255
+    around = np.pad(steps, 1)
+    cuts = (steps > CUT) & (steps > 2 * np.maximum(around[:-2], around[2:]))
+    ends = [0, *(int(n) + 1 for n in np.flatnonzero(cuts)), len(clip)]
+    return [range(a, b) for a, b in itertools.pairwise(ends) if b - a >= WINDOW]
+
+
+def _check_size(source: Path, shape: Sequence[int], smallest: int) -> None:
+    height, width = shape[-2:]
+    if min(height, width) < smallest:
+        need = f"a patch with its margins takes {smallest} pixels each way"
+        raise ArgumentError(f"{source} is {width}x{height}, but {need}; lower patch or remove it")
 
 
 def _sources(folders: Iterable[Path], *, clips: bool) -> list[Path]:
@@ -56,7 +87,7 @@ def _sources(folders: Iterable[Path], *, clips: bool) -> list[Path]:
             raise ArgumentError(f"{folder} does not exist; name a folder of videos, frame folders or pictures")
         below = [folder, *sorted(folder.rglob("*"))]
         if clips:
-            fitting = [p for p in below if p.suffix.lower() in VIDEOS or (p.is_dir() and len(images_in(p)) >= 7)]
+            fitting = [p for p in below if p.suffix.lower() in VIDEOS or (p.is_dir() and len(images_in(p)) >= WINDOW)]
         else:
             fitting = [p for p in below if p.suffix.lower() in IMAGES]
         if not fitting:
@@ -84,11 +115,14 @@ def _cached(source: Path, cache: Path) -> NDArray[np.uint8]:
 
 def read_clip(source: Path, frames: int | None = None) -> NDArray[np.uint8]:
     """A video file or a folder of frames as [frames, 3, H, W] RGB; the first `frames` of it if given."""
-    return _stack(images_in(source)[:frames]) if source.is_dir() else _decode(source, frames)
-
-
-def _stack(images: Sequence[Path]) -> NDArray[np.uint8]:
-    return np.stack([read_image(p) for p in images])
+    if not source.is_dir():
+        return _decode(source, frames)
+    pictures = [read_image(path) for path in images_in(source)[:frames]]
+    if len({picture.shape for picture in pictures}) != 1:
+        raise MediaError(
+            f"{source} holds no pictures, or pictures of several sizes; give each clip a folder of its own"
+        )
+    return np.stack(pictures)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -108,14 +142,18 @@ def _decode(path: Path, frames: int | None) -> NDArray[np.uint8]:
     try:
         clip = vs.core.bs.VideoSource(str(path), cachemode=0)
         matrix = clip.get_frame(0).props.get("_Matrix", vs.MATRIX_UNSPECIFIED)
+        known = {} if matrix != vs.MATRIX_UNSPECIFIED else {"matrix_in": 1 if clip.height > 576 else 6}
+        if clip.format.id != vs.RGB24:
+            clip = clip.resize.Bicubic(format=vs.RGB24, **({} if clip.format.color_family == vs.RGB else known))
+        clip = clip[:frames]
+        shape = (len(clip), 3, clip.height, clip.width)
+        if math.prod(shape) > free_bytes() / 2:
+            need = f"{len(clip)} frames of it take {math.prod(shape) >> 30} GiB of memory"
+            raise MediaError(f"{path} is too long, {need}; cut out its best minutes")
+        out = np.empty(shape, np.uint8)
+        for n, frame in enumerate(clip.frames(close=True)):
+            for plane in range(3):
+                out[n, plane] = np.asarray(frame[plane])
     except vs.Error as error:
         raise MediaError(f"{path} cannot be decoded ({error})") from error
-    known = {} if matrix != vs.MATRIX_UNSPECIFIED else {"matrix_in": 1 if clip.height > 576 else 6}
-    if clip.format.color_family != vs.RGB or clip.format.id != vs.RGB24:
-        clip = clip.resize.Bicubic(format=vs.RGB24, **known)
-    count = len(clip) if frames is None else min(frames, len(clip))
-    out = np.empty((count, 3, clip.height, clip.width), np.uint8)
-    for n, frame in enumerate(clip[:count].frames(close=True)):
-        for p in range(3):
-            out[n, p] = np.asarray(frame[p])
     return out

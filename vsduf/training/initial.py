@@ -23,8 +23,8 @@ def initialise(network: Duf) -> None:
             nn.init.zeros_(module.bias)
     with torch.no_grad():
         for head in (network.filter_head, network.residual_head):
-            head[2].weight.mul_(0.05)
-        network.filter_head[2].bias.copy_(_interpolating(network.config.scale))
+            head.get_parameter("2.weight").mul_(0.05)
+        network.filter_head.get_parameter("2.bias").copy_(_interpolating(network.config.scale))
 
 
 def _interpolating(scale: int) -> Tensor:

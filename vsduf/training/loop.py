@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,63 +14,94 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vsduf import weights
+from vsduf.errors import ArgumentError
 from vsduf.network import RADIUS, Duf
 from vsduf.ops import dynamic_upsample
+from vsduf.training import files
 from vsduf.training.config import RunConfig
 from vsduf.training.footage import load
 from vsduf.training.initial import initialise
 from vsduf.training.samples import Sampler
 from vsduf.training.validation import Validation
 
-Report = Callable[[dict[str, Any]], None]
+REPORT_SECONDS = 0.5  # reading the loss waits for the device, so it is not read at every step
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a run is. loss: mean since the last validation. row: what a validation has just found, else None.
+
+    row: step, loss, rate, seconds of training so far, psnr, bicubic and temporal_gain in dB.
+    """
+
+    step: int
+    loss: float
+    row: dict[str, Any] | None = None
 
 
 class Trainer:
-    """A run's whole state: network, moving average, optimiser, random generators, history."""
+    """A run's whole state: network, moving average, optimiser, random generators, history.
+
+    Goes on from the checkpoint in the run's folder if there is one: on the CPU bit by bit as if never stopped. Raises
+    ArgumentError or MediaError for a checkpoint of another network, and footage that cannot be trained on.
+    """
 
     def __init__(self, config: RunConfig, device: torch.device) -> None:
         self.config, self.device = config, device
         config.output.mkdir(parents=True, exist_ok=True)
-        self.checkpoint = config.output / "last.pt"
+        self.checkpoint = config.output / files.CHECKPOINT
         torch.manual_seed(config.seed)
-        self.network = Duf(config.network)
-        initialise(self.network)
-        _set_momentum(self.network, config.norm_momentum)
-        self.network = _channels_last(self.network.to(device))
+        network = Duf(config.network)
+        initialise(network)
+        _set_momentum(network, config.norm_momentum)
+        self.network = _channels_last(network.to(device))
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        fused = {"fused": True} if device.type == "cuda" else {}
-        self.optimiser = torch.optim.Adam(self.network.parameters(), config.schedule.rate, **fused)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), config.schedule.rate, fused=device.type == "cuda")
         self.rng = np.random.default_rng(config.seed)
-        self.step = 0
+        self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, Any]] = []
+        self._loss, self._losses = torch.zeros((), dtype=torch.float64, device=device), 0
         if self.checkpoint.exists():
             self._resume()
-        cache = config.output / "footage"
+        self.stopping = False
+        self._open_footage()
+
+    def _open_footage(self) -> None:
+        config, cache = self.config, self.config.footage_cache
         self.validation = Validation(config.validation, cache, config.samples.scale, config.samples.siting)
-        footage = load(config.footage, config.photos, cache).to(device)
-        self.sampler = Sampler(footage, config.samples, self.rng)
+        footage = load(config.footage, config.photos, cache, config.samples.size).to(self.device)
+        self.sampler = Sampler(footage, config.samples, config.camera, self.rng)
 
-    def run(self, report: Report, minutes: float | None = None) -> None:
-        """Trains until the configured step, or for so many minutes; the last checkpoint is always of the last step.
+    def run(self, report: Callable[[State], None], minutes: float | None = None) -> None:
+        """Trains until the configured step, for so many minutes, or until `stop`; the last step is always saved.
 
-        report is called with every validation's row: step, loss, psnr, bicubic and temporal_gain in dB, rate, seconds.
+        report is called with every validation, and otherwise about twice a second.
         """
-        started = saved = time.monotonic()
-        losses: list[Tensor] = []
-        while self.step < self.config.schedule.steps:
-            losses.append(self._train_step())
+        started = saved = reported = time.monotonic()
+        before = self.seconds
+        while self.step < self.config.schedule.steps and not self.stopping:
+            self._train_step()
             now = time.monotonic()
-            due = self.step % self.config.validate_every == 0 or self.step == self.config.schedule.steps
+            self.seconds = before + now - started
+            last = self.step == self.config.schedule.steps
+            due = last or self.step % self.config.validate_every == 0
             over = minutes is not None and now - started > 60 * minutes
             if due:
-                row = self._validate(float(torch.stack(losses).mean()), time.monotonic() - started)
-                losses.clear()
-                report(row)
-            if due or over or now - saved > 60 * self.config.save_minutes:
+                report(State(self.step, self._mean_loss(), self._validate()))
+                files.draw_curves(self.history, self.config.output / files.CURVES)
+            elif now - reported > REPORT_SECONDS:
+                report(State(self.step, self._mean_loss()))
+                reported = now
+            if due or over or self.stopping or now - saved > 60 * self.config.save_minutes:
                 self.save()
                 saved = time.monotonic()
             if over:
                 return
+
+    def stop(self) -> None:
+        """Ends `run` after the step that it is at; for signal handlers."""
+        self.stopping = True
 
     def _train_step(self) -> Tensor:
         for group in self.optimiser.param_groups:
@@ -84,10 +113,12 @@ class Trainer:
         output = dynamic_upsample(window[:, :, RADIUS], logits.float(), residual.float())
         loss = F.huber_loss(output, hr, delta=self.config.huber)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         self.optimiser.step()
         self.step += 1
         self._follow()
+        self._loss += loss.detach()
+        self._losses += 1
         return loss.detach()
 
     @torch.no_grad()
@@ -98,15 +129,19 @@ class Trainer:
         floats = [k for k, v in ours.items() if v.is_floating_point()]
         torch._foreach_lerp_([ours[k] for k in floats], [theirs[k] for k in floats], 1 - keep)
 
-    def _validate(self, loss: float, elapsed: float) -> dict[str, Any]:
-        score = self.validation(self.average)
-        row = {"step": self.step, "loss": loss, "rate": self.config.schedule.at(self.step - 1), "seconds": elapsed}
-        row |= asdict(score)
+    def _mean_loss(self) -> float:
+        return float(self._loss) / max(1, self._losses)
+
+    def _validate(self) -> dict[str, Any]:
+        row = {"step": self.step, "loss": self._mean_loss(), "rate": self.config.schedule.at(self.step - 1)}
+        row |= {"seconds": self.seconds, **asdict(self.validation(self.average))}
+        self._loss.zero_()
+        self._losses = 0
         self.history.append(row)
         return row
 
     def save(self) -> None:
-        """Writes last.pt so that a crash at any moment leaves either the old file or the new one."""
+        """Writes the checkpoint and the weights of the moving average, each whole or not at all."""
         state = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -114,18 +149,39 @@ class Trainer:
             "rng": json.dumps(self.rng.bit_generator.state),
             "torch_rng": torch.get_rng_state(),
             "step": self.step,
+            "seconds": self.seconds,
+            "loss": (float(self._loss), self._losses),
             "history": self.history,
         }
-        _write_atomically(self.checkpoint, lambda path: torch.save(state, path))
+        files.write_atomically(self.checkpoint, lambda path: torch.save(state, path))
+        exported, metadata = self.average.state_dict(), self.metadata()
+        target = self.config.output / files.WEIGHTS
+        files.write_atomically(target, lambda path: weights.save(path, exported, metadata))
+
+    def metadata(self) -> dict[str, str]:
+        """What the weights file says of itself: siting, border, licence, data, steps and validation."""
+        config = self.config
+        said = {"siting": config.samples.siting, "border": "learned", "licence": config.licence, "data": config.data}
+        said["steps"] = str(self.step)
+        if self.history:
+            said |= {name: f"{self.history[-1][name]:.2f}" for name in ("psnr", "temporal_gain")}
+        return said
 
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        state = files.read_checkpoint(self.checkpoint)
+        try:
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+        except (RuntimeError, KeyError, ValueError) as error:
+            what = "does not hold the network that is configured"
+            raise ArgumentError(f"{self.checkpoint} {what}; set another output, or move it away") from error
         self.rng.bit_generator.state = json.loads(state["rng"])
         torch.set_rng_state(state["torch_rng"])
         self.step, self.history = state["step"], state["history"]
+        self.seconds = state.get("seconds", self.history[-1]["seconds"] if self.history else 0.0)
+        loss, self._losses = state.get("loss", (0.0, 0))
+        self._loss.fill_(loss)
 
 
 def _set_momentum(network: Duf, momentum: float) -> None:
@@ -138,15 +194,7 @@ def _channels_last(network: Duf) -> Duf:
     """The layout in which convolutions are fastest, on CPUs (2.1 s a step against 1.2 s) and on GPUs."""
     for module in network.modules():
         if isinstance(module, torch.nn.Conv3d):
-            module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            module.to(memory_format=torch.channels_last_3d)
         elif isinstance(module, torch.nn.Conv2d):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            module.to(memory_format=torch.channels_last)
     return network
-
-
-def _write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    partial = path.with_suffix(".partial")
-    write(partial)
-    with open(partial, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, path)

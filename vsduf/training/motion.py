@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vsduf.network import RADIUS, WINDOW
@@ -18,18 +19,22 @@ from vsduf.network import RADIUS, WINDOW
 
 @dataclass(frozen=True)
 class Camera:
-    """How far things may move from one frame to the next: pan in HR pixels, turn in degrees, zoom and tilt as shares."""
+    """How far things may move from one frame to the next: pan in HR pixels, turn in degrees, zoom and tilt as shares.
+
+    layers: the share of samples in which a piece of a second photograph moves in front of the first, its own way.
+    """
 
     pan: float = 5.0
     turn: float = 0.4
     zoom: float = 0.006
     tilt: float = 0.0004
+    layers: float = 1 / 3
 
 
-def moving_photo(photos: list[Tensor], size: int, rng: np.random.Generator, camera: Camera = Camera()) -> Tensor:
-    """[7, 3, size, size] in 0..1: one photograph, or, one time in three, a piece of a second in front of it."""
+def moving_photo(photos: list[Tensor], size: int, rng: np.random.Generator, camera: Camera) -> Tensor:
+    """[7, 3, size, size] in 0..1: a photograph under a camera's motion, now and then with another in front of it."""
     frames = _layer(photos, size, rng, camera)[:, :3]
-    if rng.random() < 1 / 3:
+    if rng.random() < camera.layers:
         front = _layer(photos, size, rng, camera)
         frames = torch.lerp(frames, front[:, :3], front[:, 3:])
     return frames.clamp(0, 1)
@@ -46,35 +51,40 @@ def _layer(photos: list[Tensor], size: int, rng: np.random.Generator, camera: Ca
     picture = photo[None, :, top : top + tall, left : left + wide].float() / 255
     if shrink > 1:
         picture = F.avg_pool2d(picture, shrink)
-    picture = torch.cat([picture, _blob(picture.shape[2:], rng).to(picture)], 1)
-    grid = _grid(size, picture.shape[2:], rng, camera).to(picture)
+    cells = torch.from_numpy(rng.normal(size=(1, 1, 5, 5)).astype(np.float32)).to(picture)
+    picture = torch.cat([picture, _blob(cells, picture.shape[2:])], 1)
+    motion = torch.from_numpy(_homographies(size, picture.shape[2:], rng, camera)).to(picture)
+    grid = _grid(motion, size, picture.shape[2:])
     picture = picture.expand(WINDOW, -1, -1, -1)
     return F.grid_sample(picture, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
 
 
-def _blob(shape: torch.Size, rng: np.random.Generator) -> Tensor:
-    """[1, 1, H, W]: a random smooth shape, one inside, with an edge about a pixel wide."""
-    cells = torch.from_numpy(rng.normal(size=(1, 1, 5, 5)).astype(np.float32))
+def _blob(cells: Tensor, shape: torch.Size) -> Tensor:
+    """[1, 1, H, W]: a smooth shape, one inside, with an edge about a pixel wide."""
     field = F.interpolate(cells, size=tuple(shape), mode="bicubic", align_corners=True)
     return (field * max(shape) / 8).clamp(-0.5, 0.5) + 0.5
 
 
-def _grid(size: int, shape: torch.Size, rng: np.random.Generator, camera: Camera) -> Tensor:
-    """[7, size, size, 2]: where each output pixel reads in a picture of that shape, in grid_sample's units."""
-    time = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float32)
+def _homographies(size: int, shape: torch.Size, rng: np.random.Generator, camera: Camera) -> NDArray[np.float32]:
+    """[7, 3, 3]: from a place in the output to a place in a picture of that shape, both counted from their middles."""
+    time = np.arange(-RADIUS, RADIUS + 1)
     heading, speed = rng.uniform(0, 2 * math.pi), camera.pan * rng.beta(1, 1.5)
     bend = rng.normal(0, 0.05, 2) * speed
-    move_x = speed * math.cos(heading) * time + bend[0] * time**2 / 2
-    move_y = speed * math.sin(heading) * time + bend[1] * time**2 / 2
     angle = math.radians(rng.uniform(-20, 20)) + math.radians(rng.normal(0, camera.turn)) * time
-    zoom = rng.uniform(0.9, 1.25) * torch.exp(rng.normal(0, camera.zoom) * time)
-    tilt_x, tilt_y = (rng.normal(0, camera.tilt) * time for _ in range(2))
-    at = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
-    y, x = (g[None] for g in torch.meshgrid(at, at, indexing="ij"))
-    depth = 1 + (tilt_x[:, None, None] * x + tilt_y[:, None, None] * y) / 4
-    cos, sin = ((f(angle) * zoom)[:, None, None] / depth for f in (torch.cos, torch.sin))
-    room = [max(0.0, s / 2 - size / 2 - RADIUS * camera.pan) for s in shape]
-    centre_y, centre_x = (rng.uniform(-r, r) for r in room)
-    source_x = cos * x - sin * y + move_x[:, None, None] + centre_x
-    source_y = sin * x + cos * y + move_y[:, None, None] + centre_y
-    return torch.stack([source_x * 2 / shape[1], source_y * 2 / shape[0]], -1)
+    zoom = rng.uniform(0.9, 1.25) * np.exp(rng.normal(0, camera.zoom) * time)
+    tilt_x, tilt_y = (rng.normal(0, camera.tilt) / 4 * time for _ in range(2))
+    room_y, room_x = (max(0.0, s / 2 - size / 2 - RADIUS * camera.pan) for s in shape)
+    y, x = rng.uniform(-room_y, room_y), rng.uniform(-room_x, room_x)
+    x = x + speed * math.cos(heading) * time + bend[0] * time**2 / 2
+    y = y + speed * math.sin(heading) * time + bend[1] * time**2 / 2
+    cos, sin, one = zoom * np.cos(angle), zoom * np.sin(angle), np.ones(WINDOW)
+    rows = [[cos + x * tilt_x, -sin + x * tilt_y, x], [sin + y * tilt_x, cos + y * tilt_y, y], [tilt_x, tilt_y, one]]
+    return np.array(rows, np.float32).transpose(2, 0, 1)
+
+
+def _grid(motion: Tensor, size: int, shape: torch.Size) -> Tensor:
+    """[7, size, size, 2]: where each output pixel reads, in grid_sample's units."""
+    at = torch.arange(size, dtype=torch.float32, device=motion.device) - (size - 1) / 2
+    y, x = torch.meshgrid(at, at, indexing="ij")
+    place = torch.einsum("tij,hwj->thwi", motion, torch.stack([x, y, torch.ones_like(x)], -1))
+    return place[..., :2] / place[..., 2:] * torch.tensor([2 / shape[1], 2 / shape[0]]).to(motion)

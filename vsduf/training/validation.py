@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from vsduf import bicubic
 from vsduf.degradation import degrade
 from vsduf.metrics import luma, psnr
 from vsduf.network import RADIUS, WINDOW, Duf
 from vsduf.ops import dynamic_upsample
 from vsduf.training.footage import load
 
+SMALLEST = 64  # HR pixels each way, of which 16 are cut off
 LARGEST = (72, 96)  # LR rows and columns of a window, cut from the middle: validation is to cost a few steps' time
 
 
@@ -33,7 +34,7 @@ class Validation:
 
     def __init__(self, folders: Sequence[Path], cache: Path, scale: int, siting: str, windows: int = 2) -> None:
         self.windows: list[tuple[Tensor, Tensor]] = []
-        for clip in load(folders, [], cache).clips:
+        for clip in load(folders, [], cache, SMALLEST).clips:
             height, width = (min(s // scale, limit) * scale for s, limit in zip(clip.shape[2:], LARGEST, strict=True))
             top, left = (clip.shape[2] - height) // 2, (clip.shape[3] - width) // 2
             for k in range(windows):
@@ -41,7 +42,8 @@ class Validation:
                 hr = clip[start : start + WINDOW, :, top : top + height, left : left + width].float() / 255
                 lr = (degrade(hr, scale, siting).clamp(0, 1) * 255).round() / 255
                 self.windows.append((lr.transpose(0, 1)[None], hr[RADIUS]))
-        self.bicubic = _mean([psnr(luma(_bicubic(w, scale)), luma(hr)) for w, hr in self.windows])
+        cubic = (bicubic.upscale(window[:, :, RADIUS], scale, siting)[0] for window, _ in self.windows)
+        self.bicubic = _mean([psnr(luma(up), luma(hr)) for up, (_, hr) in zip(cubic, self.windows, strict=True)])
 
     @torch.inference_mode()
     def __call__(self, network: Duf) -> Score:
@@ -62,10 +64,6 @@ class Validation:
 def upscale(network: Duf, window: Tensor) -> Tensor:
     """[B, 3, 7, H, W] -> [B, 3, R * H, R * W], with a network in evaluation mode."""
     return dynamic_upsample(window[:, :, RADIUS], *network(window.contiguous(memory_format=torch.channels_last_3d)))
-
-
-def _bicubic(window: Tensor, scale: int) -> Tensor:
-    return F.interpolate(window[:, :, RADIUS], scale_factor=scale, mode="bicubic", align_corners=False)[0]
 
 
 def _mean(values: Sequence[Tensor]) -> float:

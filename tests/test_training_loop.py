@@ -1,0 +1,200 @@
+"""The loop with a tiny network: it learns, it resumes bit by bit, and a kill -9 leaves a checkpoint that goes on."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from footage import moving, texture, write_frames, write_picture
+
+from vsduf import weights
+from vsduf.cli import main
+from vsduf.errors import ArgumentError
+from vsduf.network import DEPTHS
+from vsduf.training import files
+from vsduf.training.config import read
+from vsduf.training.loop import Trainer
+
+TOML = """
+output = "out"
+footage = ["clips"]
+photos = ["photos"]
+validation = ["val"]
+licence = "CC0"
+data = "made by a test"
+validate_every = {validate_every}
+save_minutes = {save_minutes}
+[schedule]
+steps = {steps}
+warmup = 2
+[samples]
+scale = 2
+patch = 8
+batch = 2
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setitem(DEPTHS, 16, (4, 4))
+    return prepare(tmp_path)
+
+
+def prepare(folder):
+    write_frames(folder / "clips" / "a", moving(12, 64, 64))
+    write_frames(folder / "val" / "b", moving(9, 64, 64, seed=5))
+    (folder / "photos").mkdir()
+    write_picture(folder / "photos" / "p.png", texture(120, 120, seed=7))
+
+    def configure(steps=6, validate_every=3, save_minutes=10.0):
+        path = folder / "run.toml"
+        path.write_text(TOML.format(steps=steps, validate_every=validate_every, save_minutes=save_minutes))
+        return path
+
+    return configure
+
+
+def trainer(path):
+    torch.set_num_threads(1)
+    return Trainer(read(path), torch.device("cpu"))
+
+
+def test_a_run_leaves_checkpoint_weights_and_curves(run, tmp_path):
+    states = []
+    trainer(run()).run(states.append)
+    rows = [state.row for state in states if state.row]
+    assert [row["step"] for row in rows] == [3, 6]
+    assert {"loss", "psnr", "bicubic", "temporal_gain", "seconds", "rate"} <= rows[0].keys()
+    assert sorted(p.name for p in (tmp_path / "out").iterdir() if p.is_file()) == [
+        files.CURVES,
+        files.CHECKPOINT,
+        files.WEIGHTS,
+    ]
+    loaded = weights.load(tmp_path / "out" / files.WEIGHTS)
+    assert (loaded.config.scale, loaded.config.streaming, loaded.siting) == (2, True, "center")
+    assert loaded.metadata["licence"] == "CC0"
+    assert loaded.metadata["steps"] == "6"
+    assert (tmp_path / "out" / files.CURVES).read_bytes().startswith(b"\x89PNG")
+
+
+def test_it_learns(run):
+    learner = trainer(run(steps=60))
+    first = learner.validation(learner.network).psnr
+    losses = [float(learner._train_step()) for _ in range(60)]
+    assert sum(losses[-10:]) < sum(losses[:10])
+    assert learner.validation(learner.network).psnr > first
+
+
+def test_resumed_is_the_same_bit_by_bit(run, tmp_path):
+    path = run(steps=8, validate_every=4)
+    whole = trainer(path)
+    whole.run(lambda state: None)
+    (tmp_path / "out" / files.CHECKPOINT).unlink()
+    half = trainer(path)
+    for _ in range(3):
+        half._train_step()
+    half.save()
+    rest = trainer(path)
+    assert rest.step == 3
+    rest.run(lambda state: None)
+    for name in ("network", "average"):
+        ours, theirs = getattr(rest, name).state_dict(), getattr(whole, name).state_dict()
+        assert all(torch.equal(ours[k], theirs[k]) for k in ours)
+    kept = [[{k: v for k, v in row.items() if k != "seconds"} for row in t.history] for t in (rest, whole)]
+    assert kept[0] == kept[1]
+
+
+def test_the_same_seed_is_the_same_run(run, tmp_path):
+    path = run()
+    a, b = trainer(path), trainer(path)
+    assert [float(a._train_step()) for _ in range(3)] == [float(b._train_step()) for _ in range(3)]
+
+
+def test_checkpoints_of_an_earlier_form_go_on(run, tmp_path):
+    path = run()
+    old = trainer(path)
+    old.run(lambda state: None)
+    state = files.read_checkpoint(tmp_path / "out" / files.CHECKPOINT)
+    del state["seconds"], state["loss"]
+    torch.save(state, tmp_path / "out" / files.CHECKPOINT)
+    assert trainer(path).seconds == old.history[-1]["seconds"]
+
+
+def test_minutes_end_cleanly(run, tmp_path):
+    short = trainer(run(steps=10_000, validate_every=10_000))
+    short.run(lambda state: None, minutes=0.005)
+    assert 0 < short.step < 10_000
+    assert files.read_checkpoint(tmp_path / "out" / files.CHECKPOINT)["step"] == short.step
+
+
+def test_another_network_is_refused(run, tmp_path):
+    path = run()
+    trainer(path).run(lambda state: None)
+    path.write_text(path.read_text().replace("scale = 2", "scale = 3"))
+    with pytest.raises(ArgumentError, match="does not hold the network that is configured"):
+        trainer(path)
+    (tmp_path / "out" / files.CHECKPOINT).write_bytes(b"nothing")
+    with pytest.raises(ArgumentError, match="is no checkpoint"):
+        trainer(path)
+
+
+def test_a_crash_while_writing_leaves_the_old_file(tmp_path):
+    target = tmp_path / "file"
+    target.write_text("old")
+
+    def crash(path):
+        path.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        files.write_atomically(target, crash)
+    assert target.read_text() == "old"
+
+
+CHILD = """
+import json, sys
+from pathlib import Path
+import torch
+from vsduf.network import DEPTHS
+DEPTHS[16] = (4, 4)
+from vsduf.training.config import read
+from vsduf.training.loop import Trainer
+torch.set_num_threads(1)
+trainer = Trainer(read(Path(sys.argv[1])), torch.device("cpu"))
+print(json.dumps(trainer.step), flush=True)
+trainer.run(lambda state: None)
+"""
+
+
+def test_kill_9_at_any_moment_loses_no_checkpoint(tmp_path):
+    """Every step is saved, so a kill falls into a write more often than not; what is left always goes on."""
+    path = prepare(tmp_path)(steps=100_000, validate_every=100_000, save_minutes=0.0)
+    begun = []
+    for wait in (0.03, 0.07):
+        with subprocess.Popen([sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE) as child:
+            begun.append(json.loads(child.stdout.readline()))
+            wait_for_change(tmp_path / "out" / files.CHECKPOINT)
+            time.sleep(wait)
+            child.send_signal(signal.SIGKILL)
+    last = files.read_checkpoint(tmp_path / "out" / files.CHECKPOINT)["step"]
+    assert 0 == begun[0] < begun[1] < last
+
+
+def wait_for_change(path):
+    before, until = path.exists() and path.stat().st_mtime_ns, time.monotonic() + 30
+    while (path.exists() and path.stat().st_mtime_ns) == before and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+def test_the_command(run, tmp_path, capsys):
+    assert main(["train", str(run()), "--device-id", "-1"]) == 0
+    said = capsys.readouterr().err
+    assert "step 6: loss 0." in said
+    assert "trained at step 6" in said
+    assert main(["train", str(run(steps=9)), "--device-id", "-1", "--minutes", "5"]) == 0
+    assert "trained at step 9" in capsys.readouterr().err
+    assert main(["train", str(tmp_path / "none.toml")]) == 1
+    assert "cannot be read" in capsys.readouterr().err

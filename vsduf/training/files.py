@@ -1,0 +1,55 @@
+"""What a run leaves behind: its checkpoint, its weights and the picture of its curves, each whole or not there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vsduf.errors import ArgumentError
+
+CHECKPOINT, WEIGHTS, CURVES = "last.pt", "weights.safetensors", "curves.png"
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Calls `write` with another name and renames: a crash at any moment leaves the old file or the new one."""
+    partial = path.with_name(f"partial-{path.name}")
+    write(partial)
+    with open(partial, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint's content, on the CPU; raises ArgumentError for a file that is none."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch has no family of its own for this: RuntimeError, KeyError, UnpicklingError, ...
+        raise ArgumentError(f"{path} is no checkpoint of a training run; move it away to start anew") from error
+    return state
+
+
+def draw_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Loss, PSNR beside bicubic, and temporal gain over steps, as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 7), layout="constrained")
+    FigureCanvasAgg(figure)
+    loss, psnr, gain = figure.subplots(3, sharex=True, height_ratios=(2, 2, 1))
+    steps = [row["step"] for row in rows]
+    loss.semilogy(steps, [row["loss"] for row in rows], marker=".")
+    loss.set_ylabel("Huber loss, training")
+    psnr.plot(steps, [row["psnr"] for row in rows], marker=".", label="this network")
+    psnr.plot(steps, [row["bicubic"] for row in rows], "--", color="grey", label="bicubic")
+    psnr.set_ylabel("PSNR, validation (dB)")
+    psnr.legend()
+    gain.plot(steps, [row["temporal_gain"] for row in rows], marker=".")
+    gain.set_ylabel("temporal gain (dB)")
+    gain.set_xlabel("step")
+    for axes in (loss, psnr, gain):
+        axes.grid(alpha=0.3)
+    write_atomically(path, lambda partial: figure.savefig(partial, format="png", dpi=110))
