@@ -17,6 +17,7 @@ from vsduf.errors import DufError
 COMMANDS = {  # name, which is that of the module, and what `vsduf --help` says of it
     "upscale": "make a film 2, 3 or 4 times as large; sound, subtitles and all else stay",
     "train": "train a network on your own footage, or go on with a run that was stopped",
+    "eval": "score a model, or finished frames, against ground truth",
     "weights": "list the models, show what a weights file is, convert published weights",
 }
 
@@ -25,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs `argv` (default: the program's own arguments) and returns the exit code; a refusal is one line on stderr."""
     words = sys.argv[1:] if argv is None else list(argv)
     asked = next((word for word in words if not word.startswith("-")), "")
-    args = _parser(asked).parse_args(words)
     try:
+        args = _parser(asked).parse_args(words)
         return int(importlib.import_module(f"vsduf.cli.{args.command}").run(args))
     except KeyboardInterrupt:
         return say("stopped", 130)

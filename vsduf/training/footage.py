@@ -79,6 +79,14 @@ def _check_size(source: Path, shape: Sequence[int], smallest: int) -> None:
         raise ArgumentError(f"{source} is {width}x{height}, but {need}; lower patch or remove it")
 
 
+def clips_in(folder: Path) -> dict[str, Path]:
+    """Videos and folders of frames below a folder, or it itself, by name; ArgumentError if there are none."""
+    return {
+        folder.name if source == folder else source.relative_to(folder).with_suffix("").as_posix(): source
+        for source in _sources([folder], clips=True)
+    }
+
+
 def _sources(folders: Iterable[Path], *, clips: bool) -> list[Path]:
     """Files (videos or pictures) and, for clips, folders that hold pictures, sorted by path."""
     found: list[Path] = []

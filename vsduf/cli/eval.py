@@ -1,0 +1,99 @@
+"""`vsduf eval DIR`: scores a model, or finished frames, against ground truth, beside bicubic."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from vsduf import evaluation, weights
+from vsduf.allocator import keep_large_blocks
+from vsduf.cli import say
+from vsduf.cli.progress import Progress
+from vsduf.engine import open_engine
+from vsduf.errors import ArgumentError
+from vsduf.evaluation import Score, Task
+from vsduf.training.footage import clips_in, read_clip
+from vsduf.upscaler import CENTRE, TOP_LEFT
+
+HEAD = (
+    f"{'':16} {'frames':>6} {'PSNR':>7} {'SSIM':>7} {'flicker':>7}   {'bicubic':>7} {'SSIM':>7} {'flicker':>7}   gain"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is judged, against what, and where the figures go."""
+    parser.add_argument("folder", metavar="DIR", type=Path, help="ground truth: videos, or a folder of frames a clip")
+    parser.add_argument("--model", help="a bundled model's name or a weights file (default: best for the scale)")
+    parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="default: the model's, or 4")
+    parser.add_argument(
+        "--siting", choices=(CENTRE, TOP_LEFT), help="where LR samples lie (default: as the model says)"
+    )
+    parser.add_argument("--frames", type=Path, metavar="DIR", help="score these finished frames, DIR/<clip>/*.png")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="score each N-th frame only")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there too")
+    parser.add_argument("--device-id", type=int, metavar="N", help="CUDA device, -1 for the CPU")
+    parser.add_argument("--fp16", action=argparse.BooleanOptionalAction, default=None, help="half precision")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the table; raises DufError for what cannot be read or does not fit."""
+    keep_large_blocks()
+    if args.every < 1:
+        raise ArgumentError(f"--every is {args.every}; it must be 1 or more")
+    clips = clips_in(args.folder)
+    model = None if args.frames else args.model or weights.best(args.scale or 4)
+    task = _task(args, model)
+    others = evaluation.folders_for(clips, args.frames) if args.frames else {}
+    scores: dict[str, Score] = {}
+    print(HEAD)
+    for name, source in clips.items():
+        truth = read_clip(source)
+        progress = Progress(evaluation.frames_scored(len(truth), task.every))
+        if others:
+            scores[name] = evaluation.score_frames(truth, read_clip(others[name]), task, progress.update)
+        else:
+            opener = functools.partial(
+                open_engine, model, task.scale, device_id=args.device_id, fp16=args.fp16, warn=_warn
+            )
+            scores[name] = evaluation.score_upscaler(truth, opener, task, progress.update)
+        progress.close()
+        print(row(name, scores[name]), flush=True)
+    print(row("mean", evaluation.mean(scores.values())))
+    if args.json:
+        args.json.write_text(json.dumps(report(scores, task, str(args.frames or model)), indent=2) + "\n")
+    return 0
+
+
+def row(name: str, score: Score) -> str:
+    """A line of the table."""
+
+    def cell(value: float | None, form: str) -> str:
+        return format(value, form) if value is not None else "-".rjust(int(form.split(".")[0]))
+
+    ours = f"{score.psnr:7.2f} {score.ssim:7.4f} {cell(score.flicker, '7.3f')}"
+    cubic = f"{score.bicubic_psnr:7.2f} {score.bicubic_ssim:7.4f} {cell(score.bicubic_flicker, '7.3f')}"
+    return f"{name:16} {score.frames:6} {ours}   {cubic}   {cell(score.temporal_gain, '5.3f')}"
+
+
+def report(scores: Mapping[str, Score], task: Task, what: str) -> dict[str, object]:
+    """The JSON: what was judged and how, each clip, the mean."""
+    clips = {name: asdict(score) for name, score in scores.items()}
+    return {"judged": what, **asdict(task), "clips": clips, "mean": asdict(evaluation.mean(scores.values()))}
+
+
+def _task(args: argparse.Namespace, model: str | None) -> Task:
+    if model is None:
+        return Task(args.scale or 4, args.siting or CENTRE, args.every)
+    loaded = weights.load(model)
+    for given, said, word in ((args.scale, loaded.config.scale, "scale"), (args.siting, loaded.siting, "siting")):
+        if given is not None and given != said:
+            raise ArgumentError(f"--{word} is {given}, but the model {model!r} was trained for {said}; leave it out")
+    return Task(loaded.config.scale, loaded.siting, args.every)
+
+
+def _warn(text: str) -> None:
+    say(text)
