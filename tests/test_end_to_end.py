@@ -1,0 +1,88 @@
+"""The main job with the real programs: a script, vspipe, ffmpeg, and a film that plays."""
+
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import imageio_ffmpeg
+import pytest
+import vapoursynth as vs
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+VSPIPE = Path(sys.executable).with_name("vspipe")
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def vspipe(*words):
+    return subprocess.run([VSPIPE, *map(str, words)], capture_output=True, timeout=300)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A script whose output is quick to make: the middle of six frames."""
+    script = tmp_path / "small.vpy"
+    script.write_text(
+        "from vapoursynth import core\n"
+        f"clip = core.bs.VideoSource({str(EXAMPLES / 'city.mkv')!r}, cachemode=0)[:6].std.CropAbs(48, 32, 96, 50)\n"
+        "core.duf.Upscale(clip).set_output()\n"
+    )
+    return script
+
+
+def test_script_to_y4m_to_film(tmp_path):
+    """The README's pipe, on the example script and the first four frames of its clip."""
+    shutil.copy(EXAMPLES / "upscale.vpy", tmp_path)
+    shutil.copy(EXAMPLES / "city.mkv", tmp_path)
+    film = tmp_path / "film.mkv"
+    with subprocess.Popen(
+        [VSPIPE, "-c", "y4m", "-e", "3", tmp_path / "upscale.vpy", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as pipe:
+        encode = [FFMPEG, "-v", "error", "-i", "-", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", film]
+        encoder = subprocess.run(encode, stdin=pipe.stdout, capture_output=True, timeout=300)
+        told = pipe.stderr.read().decode()
+    assert (encoder.returncode, encoder.stderr, pipe.returncode) == (0, b"", 0), told
+    assert "Output 4 frames" in told
+
+    made = vs.core.bs.VideoSource(film, cachemode=0)
+    source = vs.core.bs.VideoSource(EXAMPLES / "city.mkv", cachemode=0)
+    assert (made.width, made.height, len(made), made.fps) == (source.width * 4, source.height * 4, 4, source.fps)
+    small = made.resize.Bicubic(source.width, source.height, filter_param_a=1 / 3, filter_param_b=1 / 3)
+    for n in range(4):  # the same picture in the same place
+        difference = vs.core.std.PlaneStats(small, source).get_frame(n).props["PlaneStatsDiff"]
+        assert difference < 0.012
+
+
+def test_stdout_holds_nothing_but_video(small):
+    run = vspipe("-c", "y4m", small, "-")
+    header, _, _ = run.stdout.partition(b"\n")
+    frame = len(b"FRAME\n") + 192 * 128 * 3 // 2
+    assert header.startswith(b"YUV4MPEG2 ") and len(run.stdout) == len(header) + 1 + 6 * frame
+    assert "warning" not in run.stderr.decode().lower()
+
+
+def test_twenty_runs_end_cleanly(small):
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda _: vspipe("-c", "y4m", small, "-"), range(20)))
+    assert [run.returncode for run in runs] == [0] * 20
+    assert len({run.stdout for run in runs}) == 1
+
+
+def test_errors_reach_the_terminal(tmp_path):
+    script = tmp_path / "wrong.vpy"
+    script.write_text("from vapoursynth import core\ncore.duf.Upscale(core.std.BlankClip(), scale=7).set_output()\n")
+    run = vspipe(script, ".")
+    assert run.returncode != 0 and b"Upscale: scale is 7; give 2, 3 or 4" in run.stderr and not run.stdout
+
+    script.write_text(
+        "from vapoursynth import core\nclip = core.std.BlankClip(width=16, height=16, length=9)\n"
+        "marked = clip.std.FrameEval(lambda n: clip.std.SetFieldBased(int(n == 2)))\n"
+        "core.duf.Upscale(marked).set_output()\n"
+    )
+    run = vspipe(script, ".")
+    assert run.returncode != 0
+    assert re.search(rb"Upscale: frame 2: the clip is field-based \(_FieldBased=1\)", run.stderr)
+    assert b"Traceback" not in run.stderr
