@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO
@@ -19,6 +21,7 @@ from vsduf.timeline import Timeline
 Process = subprocess.Popen[bytes]
 
 IN_FLIGHT = 2**29  # bytes of finished frames that may wait for a slow encoder
+TRIM_EVERY = 2**29  # bytes of written frames
 LAST_WORDS = 2  # lines
 FOLLOWS = re.compile(  # what ffmpeg adds once it has said what went wrong
     "Conversion failed|Task finished|Terminating thread|Nothing was written|Error sending frames|Could not write header"
@@ -76,6 +79,8 @@ def _feed(process: Process, clip: vs.VideoNode, times: Timeline, progress: Calla
             if not _write(process, frame, n, times):
                 return n
             progress(n + 1)
+            if (n + 1) % max(1, TRIM_EVERY // size) == 0:
+                _give_back()
     with contextlib.suppress(OSError):
         _stdin(process).close()
     return clip.num_frames
@@ -91,6 +96,13 @@ def _write(process: Process, frame: vs.VideoFrame, n: int, times: Timeline) -> b
     except OSError:  # a broken pipe; on Windows an invalid argument
         return False
     return True
+
+
+def _give_back() -> None:
+    """Frees what freed frames left: glibc holds on to pieces, 1.1 GiB of them after 3000 frames of 1920x1080."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _stdin(process: Process) -> IO[bytes]:

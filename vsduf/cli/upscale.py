@@ -148,12 +148,16 @@ def _notes(progress: Progress) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Makes a plain `kill`, or a closed terminal, tidy up like Ctrl-C does."""
+    """Makes a plain `kill`, or a closed terminal, tidy up like Ctrl-C does, and lets nothing interrupt the tidying."""
 
     def end(number: int, _: object) -> None:
+        for other in names:
+            signal.signal(other, signal.SIG_IGN)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise SystemExit(128 + number)
 
-    names = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+    names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.signal(number, end) for number in names}
     try:
         yield
