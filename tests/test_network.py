@@ -32,7 +32,9 @@ def test_every_layer_has_the_papers_shape(layers, keeping, growth, final, scale,
     assert len(network.blocks) == keeping + 3
     assert features == final == network.config.features
     assert network.merge.weight.shape == (256, final, 1, 3, 3)
-    filter_head, residual_head = ([c.weight.shape for c in h if hasattr(c, "weight")] for h in (network.filter_head, network.residual_head))
+    filter_head, residual_head = (
+        [c.weight.shape for c in h if hasattr(c, "weight")] for h in (network.filter_head, network.residual_head)
+    )
     assert filter_head == [(512, 256, 1, 1), (25 * scale**2, 512, 1, 1)]
     assert residual_head == [(256, 256, 1, 1), (3 * scale**2, 256, 1, 1)]
     assert all(c.bias is not None for c in network.modules() if isinstance(c, torch.nn.Conv2d | torch.nn.Conv3d))

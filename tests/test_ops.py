@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy_duf import upsample
 
+from vsduf.cpu import planes_to_picture
 from vsduf.native_filter import dynamic_filter
 from vsduf.ops import dynamic_upsample
-
-from vsduf.cpu import planes_to_picture
 from vsduf.tiles import cut
 
 
@@ -46,7 +45,9 @@ def native(frame, logits, residual, bias, dtype):
     planes = [p[:, : width * scale] for p in out]
     tile = cut(height, width, None, 0)[0]
     picture = planes_to_picture([p.numpy() for p in frame[0]], tile, 0)
-    flat = [(t[0] - b[:, None, None]).permute(1, 2, 0).contiguous() for t, b in zip((logits, residual), bias, strict=True)]
+    flat = [
+        (t[0] - b[:, None, None]).permute(1, 2, 0).contiguous() for t, b in zip((logits, residual), bias, strict=True)
+    ]
     dynamic_filter(planes, picture, *flat, torch.cat(bias), range(width))
     assert not out[:, :, width * scale :].any()
     return np.stack(planes).astype(np.float64)
@@ -78,4 +79,6 @@ def test_native_survives_logits_that_overflow_exp():
 def test_native_refuses_what_it_cannot_read():
     frame, logits, residual = (t[0].permute(1, 2, 0) for t in inputs(4, 3, 3))
     with pytest.raises(ValueError, match="contiguous"):
-        dynamic_filter([np.zeros((12, 12), np.float32)] * 3, frame.permute(2, 0, 1), logits, residual, torch.zeros(448), range(3))
+        dynamic_filter(
+            [np.zeros((12, 12), np.float32)] * 3, frame.permute(2, 0, 1), logits, residual, torch.zeros(448), range(3)
+        )

@@ -26,7 +26,9 @@ def write(path, network):
 
 
 @pytest.mark.parametrize("name", ["a.safetensors", "a.pth", "a_params.pth", "a.h5"])
-@pytest.mark.parametrize("config", [DufConfig(2, 6, 32), DufConfig(3, 12, 16), DufConfig(4, 24, 16), DufConfig(4, 6, 32, True)])
+@pytest.mark.parametrize(
+    "config", [DufConfig(2, 6, 32), DufConfig(3, 12, 16), DufConfig(4, 24, 16), DufConfig(4, 6, 32, True)]
+)
 def test_every_convention_gives_the_same_output(tmp_path, config, name):
     network = random_network(config)
     loaded = weights.load(write(tmp_path / name, network))
@@ -67,7 +69,10 @@ def test_half_precision_on_disk_is_close(tmp_path):
     weights.save(tmp_path / "a.safetensors", network.state_dict(), {})
     window = torch.rand(1, 3, 7, 8, 8)
     with torch.inference_mode():
-        a, b = (dynamic_upsample(window[:, :, 3], *n(window)) for n in (network, weights.load(tmp_path / "a.safetensors").network()))
+        a, b = (
+            dynamic_upsample(window[:, :, 3], *n(window))
+            for n in (network, weights.load(tmp_path / "a.safetensors").network())
+        )
     assert 10 * torch.log10(1 / (a - b).square().mean()) > 70
 
 

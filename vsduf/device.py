@@ -9,7 +9,10 @@ import torch
 from vsduf.errors import DeviceError
 
 CPU = -1
-MEND = "pip install --force-reinstall torch (where that brings a build without CUDA, as on Windows, follow the selector on pytorch.org)"
+MEND = (
+    "pip install --force-reinstall torch (where that brings a build without CUDA, as on Windows, "
+    "follow the selector on pytorch.org)"
+)
 
 
 @dataclass(frozen=True)
@@ -45,4 +48,6 @@ def choose(device_id: int | None, fp16: bool | None) -> Choice:
 
 def names() -> list[str]:
     """Names of the CUDA devices, in order of device_id."""
-    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return (
+        [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    )

@@ -46,7 +46,7 @@ class Engine:
             self._trunks.append(Trunk(CpuLayers(self._folded, tile, self._picture), KEEP))
 
     def __call__(self, window: Sequence[int], frames: Mapping[int, Planes], out: Planes) -> None:
-        """See `upscaler.Upscaler`. Where memory runs out, tiles are halved, with one warning, and the frame still comes."""
+        """See `upscaler.Upscaler`. Where memory runs out tiles are halved, with one warning."""
         with self._lock, torch.inference_mode():
             self._frames = frames
             try:
@@ -125,7 +125,9 @@ def open_engine(
     loaded = weights.load(model if model is not None else weights.best(scale))
     config = loaded.config
     if config.scale != scale:
-        raise ArgumentError(f"the model {str(model)!r} upscales by {config.scale}, not by {scale}; set scale={config.scale}")
+        raise ArgumentError(
+            f"the model {str(model)!r} upscales by {config.scale}, not by {scale}; set scale={config.scale}"
+        )
     overlap = config.receptive_radius if overlap is None else overlap
     if tilesize is not None:
         tiles.check(tilesize, overlap)

@@ -46,7 +46,9 @@ def channels_working(config: DufConfig) -> int:
     return 2 * config.features + 3 * config.growth
 
 
-def plan(config: DufConfig, height: int, width: int, budget: int, *, overlap: int, keep: int, sample_bytes: int = 4) -> Plan:
+def plan(
+    config: DufConfig, height: int, width: int, budget: int, *, overlap: int, keep: int, sample_bytes: int = 4
+) -> Plan:
     """The largest tiles with which a picture of height x width LR pixels stays within `budget` bytes.
 
     Where even small tiles do not fit because of what all of them keep, nothing is kept (`retain` False) and each frame
@@ -73,11 +75,11 @@ def halve(size: tuple[int, int], least: int) -> tuple[int, int]:
     return width, max(min(height, least), -(-height // 2))
 
 
-def _bytes(config: DufConfig, height: int, width: int, size: tuple[int, int], overlap: int, retain: bool, keep: int) -> int:
+def _bytes(
+    config: DufConfig, height: int, width: int, size: tuple[int, int], overlap: int, retain: bool, keep: int
+) -> int:
     """Samples, not bytes: what all tiles keep and what the one that is being computed needs."""
     tile = size[0] * size[1]
     across, down = (1 if s >= w else -(-w // (s - 2 * overlap)) for s, w in zip(size, (width, height), strict=True))
     kept = channels_kept(config, keep)
     return tile * (kept * (across * down if retain else 1) + channels_working(config) * across * down)
-
-

@@ -21,8 +21,9 @@ def dynamic_filter(out: Planes, frame: Tensor, logits: Tensor, residual: Tensor,
     """`ops.dynamic_upsample` for some rows of a frame, converted and laid into planes.
 
     out: three writable arrays [R * rows, R * len(columns)] of uint8, uint16 or float32, rows at any equal stride.
-    frame: [3, rows + 4, width + 4], float32, the centre frame with two more pixels at every side. logits: [rows, width,
-    25 * R * R], residual: [rows, width, 3 * R * R], bias of both: [28 * R * R], float32. columns: the pixels of each row that are wanted.
+    frame: [3, rows + 4, width + 4], the centre frame with two more pixels at every side. logits: [rows, width,
+    25 * R * R], residual: [rows, width, 3 * R * R], bias of both: [28 * R * R]. All float32. columns: the pixels of
+    each row that are wanted.
     """
     rows, width, channels = residual.shape
     scale = {12: 2, 27: 3, 48: 4}[channels]

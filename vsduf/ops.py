@@ -1,13 +1,12 @@
 """Applying dynamic upsampling filters: equation 1 of the paper (Jo et al., CVPR 2018, section 3.2).
 
-    Y[y*R + v, x*R + u, c] = sum_ji softmax(logits)[y, x, v, u, j, i] * frame[y + j, x + i, c] + residual[y, x, v, u, c]
+Y[y*R + v, x*R + u, c] = sum_ji softmax(logits)[y, x, v, u, j, i] * frame[y + j, x + i, c] + residual[y, x, v, u, c]
 """
 
 from __future__ import annotations
 
 import math
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 

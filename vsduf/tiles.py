@@ -40,7 +40,13 @@ def cut(height: int, width: int, size: tuple[int, int] | None, overlap: int, ext
     across = _spans(width, size[0] if size else None, overlap, extension)
     down = _spans(height, size[1] if size else None, overlap, extension)
     return [
-        Tile(y0, x0, y1 - y0, x1 - x0, Own(range(oy0 - y0, oy1 - y0), range(ox0 - x0, ox1 - x0), oy0 - extension, ox0 - extension))
+        Tile(
+            y0,
+            x0,
+            y1 - y0,
+            x1 - x0,
+            Own(range(oy0 - y0, oy1 - y0), range(ox0 - x0, ox1 - x0), oy0 - extension, ox0 - extension),
+        )
         for y0, y1, oy0, oy1 in down
         for x0, x1, ox0, ox1 in across
     ]
@@ -53,7 +59,9 @@ def check(size: tuple[int, int], overlap: int) -> None:
     if overlap < 0:
         raise ArgumentError(f"overlap is {overlap}; it must be 0 or more")
     if 2 * overlap >= min(size):
-        raise ArgumentError(f"overlap is {overlap} on each side of {size[0]}x{size[1]} tiles; enlarge tilesize or lower overlap")
+        raise ArgumentError(
+            f"overlap is {overlap} on each side of {size[0]}x{size[1]} tiles; enlarge tilesize or lower overlap"
+        )
 
 
 def _spans(length: int, size: int | None, overlap: int, extension: int) -> list[tuple[int, int, int, int]]:

@@ -66,22 +66,34 @@ def load(model: str | Path) -> Weights:
     Raises WeightsError, in one sentence, for a file that is missing, damaged, or not a DUF network.
     """
     path = Path(model)
-    readers = {".safetensors": _read_safetensors, ".h5": _read_hdf5, ".hdf5": _read_hdf5, ".pth": _read_pth, ".pt": _read_pth}
+    readers = {
+        ".safetensors": _read_safetensors,
+        ".h5": _read_hdf5,
+        ".hdf5": _read_hdf5,
+        ".pth": _read_pth,
+        ".pt": _read_pth,
+    }
     if str(model) in bundled():
         path = Path(str(_directory() / f"{model}.safetensors"))
     elif path.suffix not in readers:
-        raise WeightsError(f"there is no model {str(model)!r}; bundled are {', '.join(bundled()) or 'none'}, or name a file")
+        raise WeightsError(
+            f"there is no model {str(model)!r}; bundled are {', '.join(bundled()) or 'none'}, or name a file"
+        )
     if not path.is_file():
         raise WeightsError(f"the weights file {path} does not exist; check its path")
     weights = readers[path.suffix](path)
     try:
         weights.network()
     except (RuntimeError, KeyError) as error:
-        raise WeightsError(f"{path} does not hold a whole DUF network; get it again or convert it from its source") from error
+        raise WeightsError(
+            f"{path} does not hold a whole DUF network; get it again or convert it from its source"
+        ) from error
     return weights
 
 
-def save(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str], dtype: torch.dtype = torch.float16) -> None:
+def save(
+    path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str], dtype: torch.dtype = torch.float16
+) -> None:
     """Writes a .safetensors file; float16 halves its size and costs less than 80 dB PSNR against float32."""
     from safetensors.torch import save_file
 
@@ -98,7 +110,9 @@ def config_of(state: Mapping[str, Tensor]) -> DufConfig:
     except (KeyError, ValueError) as error:
         raise WeightsError("the weights are not those of a DUF network; name another file") from error
     if scale not in (2, 3, 4) or blocks <= RADIUS:
-        raise WeightsError(f"the weights have scale {scale} and {blocks} blocks; DUF has scale 2, 3 or 4 and over 3 blocks")
+        raise WeightsError(
+            f"the weights have scale {scale} and {blocks} blocks; DUF has scale 2, 3 or 4 and over 3 blocks"
+        )
     return DufConfig(scale, blocks, growth, streaming=kernel_t == 1)
 
 
