@@ -1,0 +1,119 @@
+"""`vsduf bench`: frames a second on this machine, against the plain network and other filters with the same weights."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from vsduf.benchmark import contenders, report, rounds
+from vsduf.benchmark.content import footage, random_weights
+from vsduf.cli import say
+from vsduf.device import CPU, choose
+from vsduf.errors import ArgumentError
+from vsduf.network import DEPTHS, WINDOW, DufConfig
+
+BATCH = 4  # frames that everyone makes in a round
+FORMS = {"streaming": ["streaming"], "paper": ["paper"], "both": ["streaming", "paper"]}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to measure, against whom, and where to write it."""
+    parser.add_argument(
+        "--peers", action="store_true", help="also measure core.ov.Model and core.ort.Model; needs vsduf[bench]"
+    )
+    parser.add_argument("--layers", type=int, default=16, choices=sorted(DEPTHS), help="depth (default 16)")
+    parser.add_argument("--scale", type=int, default=4, choices=(2, 3, 4), help="default 4")
+    parser.add_argument("--size", type=_size, default=(160, 90), metavar="WxH", help="of the source (default 160x90)")
+    parser.add_argument("--form", choices=sorted(FORMS), default="both", help="of the network (default both)")
+    parser.add_argument(
+        "--frames", type=int, default=24, metavar="N", help=f"that everyone makes, {BATCH} in turn (default 24)"
+    )
+    parser.add_argument(
+        "--device-id", type=int, metavar="N", help="CUDA device, -1 for the CPU (default: first CUDA device)"
+    )
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write all figures and the machine there")
+    parser.add_argument("--png", type=Path, metavar="OUT", help="draw a chart; needs matplotlib")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the table; 1 if someone's frames are not ours, which makes the figures worthless. Raises DufError."""
+    device_id, half = _check(args)
+    device = torch.device("cpu") if device_id == CPU else torch.device("cuda", device_id)
+    torch.backends.cudnn.benchmark = True
+    count = math.ceil(args.frames / BATCH)
+    with tempfile.TemporaryDirectory(prefix="vsduf-") as folder:
+        everyone = list(_contenders(args, Path(folder), (count + 1) * BATCH, device, half))
+    results = rounds.measure(everyone, count, BATCH, _progress(count))
+    width, height = args.size
+    title = f"{width}x{height} x{args.scale}, {args.layers} layers, {report.machine(device)['device']}"
+    print(f"{title}, {report.processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(report.table(results))
+    _write(args, results, title, device)
+    wrong = rounds.unequal(results)
+    for result in wrong:
+        say(f"{result.contender.name}, {result.contender.form}, does not give our frames: {result.decibels:.1f} dB")
+    return 1 if wrong else 0
+
+
+def _check(args: argparse.Namespace) -> tuple[int, bool]:
+    """The device and whether it computes in half precision; refuses now what would only fail at the end."""
+    if args.frames < 1:
+        raise ArgumentError(f"--frames is {args.frames}; it must be 1 or more")
+    for path in (args.json, args.png):
+        if path is not None and not path.parent.is_dir():
+            raise ArgumentError(f"{path.parent} is no folder; make it first")
+    if args.png is not None:
+        report.check_chart()
+    chosen = choose(args.device_id, None)
+    if args.peers and chosen.device_id != CPU:
+        raise ArgumentError("--peers compares on the CPU; add --device-id -1")
+    return chosen.device_id, chosen.fp16
+
+
+def _contenders(
+    args: argparse.Namespace, folder: Path, frames: int, device: torch.device, half: bool
+) -> Iterator[contenders.Contender]:
+    width, height = args.size
+    source = footage(frames + WINDOW - 1, height, width)
+    clip = contenders.clip_of(source)
+    for form in FORMS[args.form]:
+        weights = random_weights(DufConfig.of_depth(args.layers, args.scale, streaming=form == "streaming"))
+        yield contenders.ours(clip, weights, folder, CPU if device.type == "cpu" else device.index, half)
+        yield contenders.plain(source, weights, device)
+        if half:
+            yield contenders.plain(source, weights, device, half=True)
+        if args.peers:
+            yield from contenders.peers(clip, weights, folder)
+
+
+def _write(args: argparse.Namespace, results: list[rounds.Result], title: str, device: torch.device) -> None:
+    if args.json is not None:
+        names = ("peers", "layers", "scale", "size", "form", "frames", "device_id")
+        found = report.document(results, {name: getattr(args, name) for name in names}, device)
+        args.json.write_text(json.dumps(found, indent=2) + "\n")
+    if args.png is not None:
+        report.chart(results, title, args.png)
+
+
+def _progress(count: int) -> Callable[[int], None]:
+    def show(done: int) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[Kround {done} of {count}" if done < count else "\r\x1b[K")
+            sys.stderr.flush()
+
+    return show
+
+
+def _size(text: str) -> tuple[int, int]:
+    """160x90."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 160x90")
+    return int(width), int(height)
