@@ -1,5 +1,6 @@
 """The main job with the real programs: a script, vspipe, ffmpeg, and a film that plays."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,11 +15,14 @@ import vapoursynth as vs
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 VSPIPE = Path(sys.executable).with_name("vspipe")
+ACTIVATED = os.environ | {
+    "PATH": f"{VSPIPE.parent}{os.pathsep}{os.environ['PATH']}"
+}  # vspipe asks there for its Python
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
 
 def vspipe(*words):
-    return subprocess.run([VSPIPE, *map(str, words)], capture_output=True, timeout=300)
+    return subprocess.run([VSPIPE, *map(str, words)], capture_output=True, env=ACTIVATED, timeout=300)
 
 
 @pytest.fixture
@@ -38,9 +42,8 @@ def test_script_to_y4m_to_film(tmp_path):
     shutil.copy(EXAMPLES / "upscale.vpy", tmp_path)
     shutil.copy(EXAMPLES / "city.mkv", tmp_path)
     film = tmp_path / "film.mkv"
-    with subprocess.Popen(
-        [VSPIPE, "-c", "y4m", "-e", "3", tmp_path / "upscale.vpy", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as pipe:
+    decode, ends = [VSPIPE, "-c", "y4m", "-e", "3", tmp_path / "upscale.vpy", "-"], subprocess.PIPE
+    with subprocess.Popen(decode, stdout=ends, stderr=ends, env=ACTIVATED) as pipe:
         encode = [FFMPEG, "-v", "error", "-i", "-", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "12"]
         encode += ["-pix_fmt", "yuv420p10le", film]
         encoder = subprocess.run(encode, stdin=pipe.stdout, capture_output=True, timeout=300)

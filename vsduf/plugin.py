@@ -80,7 +80,7 @@ def bind() -> None:
 
 
 def _or_sentence(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function`, returning the text of a vs.Error instead of raising it, which VapourSynth shows with its traceback."""
+    """`function`, returning the text of a vs.Error instead of raising it: VapourSynth would show its traceback."""
 
     def call(**arguments: Any) -> Any:
         try:
