@@ -3,9 +3,10 @@
 import subprocess
 from fractions import Fraction
 
+import imageio_ffmpeg
 import vapoursynth as vs
 
-from vsduf import probe
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()  # of known age, whatever is on PATH
 
 SUBTITLES = "1\n00:00:00,200 --> 00:00:00,900\nHello\n\n2\n00:00:01,000 --> 00:00:01,400\nWorld\n"
 CHAPTERS = (
@@ -16,13 +17,13 @@ CHAPTERS = (
 
 def ffmpeg(*words):
     """Runs ffmpeg; returns what it writes to stdout."""
-    command = [probe.program(), "-v", "error", "-y", "-nostdin", *map(str, words)]
+    command = [FFMPEG, "-v", "error", "-y", "-nostdin", *map(str, words)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def told(path):
     """What ffmpeg prints of a file."""
-    return subprocess.run([probe.program(), "-hide_banner", "-i", path], capture_output=True, text=True).stderr
+    return subprocess.run([FFMPEG, "-hide_banner", "-i", path], capture_output=True, text=True).stderr
 
 
 def full_film(folder):

@@ -215,7 +215,9 @@ def test_progress_on_a_terminal_redraws_its_line():
             progress.update(done)
         progress.note("vsduf: a warning")
         progress.close()
-        shown = os.read(leader, 10000).decode()
+        shown = ""
+        while not shown.endswith("0:00 left\r\n"):
+            shown += os.read(leader, 10000).decode()
     os.close(leader)
     assert "\r\x1b[K[############............] 2/4 frames, 0.50 fps, 0:04 left\r\x1b[K" in shown
     assert shown.endswith("\r\x1b[Kvsduf: a warning\r\n[########################] 4/4 frames, 0.50 fps, 0:00 left\r\n")

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def test_the_rate_is_exact_and_the_sound_stays_where_it_was(full, ending, tmp_pa
     assert Fraction(clip.fps) == Fraction(24000, 1001)
     assert clip.num_frames == film.clip.num_frames
     was = films.opened(late)[1][0] - films.sound_start(late)
-    assert abs(times[0] - films.sound_start(out) - was) <= Fraction(1, 1000)
+    assert abs(times[0] - films.sound_start(out) - was) <= Fraction(8 if ending == "webm" else 1, 1000)  # Opus: 6.5 ms
     assert abs(times[-1] - times[0] - (clip.num_frames - 1) * Fraction(1001, 24000)) <= Fraction(1, 1000)
 
 
@@ -113,6 +114,14 @@ def test_a_broadcast_that_starts_late_starts_at_zero(tmp_path):
     times = films.opened(out)[1]
     assert abs(times[0] - films.sound_start(out) - was) <= Fraction(1, 1000)
     assert abs(times[0]) < Fraction(1, 10)
+
+
+def test_pictures_before_zero_stay_before_the_sound(full, tmp_path):
+    film, out = open_source(full), tmp_path / "out.mkv"
+    early = timeline.steady(film.timeline.rate, film.clip.num_frames, Fraction(-1, 2))
+    encode(film.clip, out, replace(film, timeline=early))
+    was = films.opened(full)[1][0] - films.sound_start(full)
+    assert abs(films.opened(out)[1][0] - films.sound_start(out) - was + Fraction(1, 2)) <= Fraction(1, 1000)
 
 
 @pytest.mark.parametrize("ending", ["mkv", "mp4"])
@@ -151,6 +160,7 @@ def test_a_film_turned_by_its_player_is_stored_upright(tmp_path):
 
 def test_the_command(full, tmp_path, monkeypatch):
     film = open_source(full)
+    film = replace(film, timeline=timeline.steady(Fraction(24000, 1001), film.clip.num_frames))  # older ffmpegs differ
     monkeypatch.setattr(probe, "program", lambda: "ffmpeg")
     monkeypatch.setattr(
         probe, "encoder", lambda name: probe.Encoder(name, frozenset({"yuv420p"}), frozenset({"crf", "preset"}))
@@ -174,9 +184,10 @@ def test_the_command(full, tmp_path, monkeypatch):
         *["-copyts", "-f", "matroska", "-i", "pipe:0", "-i", str(full)],
         *["-map", "0:v:0", "-map", "1:1", "-map", "1:2"],
         *["-c", "copy", "-c:2", "mov_text", "-c:v:0", "libx264", "-crf:v:0", "20"],
-        *["-enc_time_base", "1001/24000", "-map_chapters", "1", "-map_metadata", "1"],
+        *["-enc_time_base", "1001/24000", "-fps_mode:v:0", "passthrough", "-map_chapters", "1", "-map_metadata", "1"],
         *["-map_metadata:s:0", "1:s:0", "-map_metadata:s:1", "1:s:1", "-map_metadata:s:2", "1:s:2"],
         *["-movflags", "+faststart", "-pix_fmt:v:0", "yuv420p", "-preset:v:0", "slow", "-tune:v:0", "film"],
+        *["-x264-params:v:0", "force-cfr=1"],
         *stale,
         "out.mp4",
     ]

@@ -83,15 +83,16 @@ def _feed(process: Process, clip: vs.VideoNode, times: Timeline, progress: Calla
                 _give_back()
     with contextlib.suppress(OSError):
         _stdin(process).close()
-    return clip.num_frames
+    return int(clip.num_frames)
 
 
 def _write(process: Process, frame: vs.VideoFrame, n: int, times: Timeline) -> bool:
     pipe = _stdin(process)
     head = matroska.header(frame, times.rate) if n == 0 else b""
+    lead = times.lead * 10**9  # Matroska knows no time before zero; the command takes the lead back
     try:
         pipe.write(head)
-        for piece in matroska.block(frame, times.time(n), times.time(n + 1) - times.time(n)):
+        for piece in matroska.block(frame, times.time(n) + lead, times.time(n + 1) - times.time(n)):
             pipe.write(piece)
     except OSError:  # a broken pipe; on Windows an invalid argument
         return False

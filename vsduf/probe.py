@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vsduf.errors import MediaError
 
-OLDEST = 5  # ffmpeg 4 loses colour tags and chroma siting of raw Matroska video
+OLDEST = (5, 1)  # brought -fps_mode; ffmpeg 4 also loses the colour tags of raw Matroska video
 
 _STREAM = re.compile(r"^ +Stream #0:(\d+)(?:\[0x\w+\])?(?:\([^)]*\))?: (\w+): (\w+)(.*)$", re.MULTILINE)
 _START = re.compile(r"^ +Duration: .*?, start: (-?[\d.]+)", re.MULTILINE)
@@ -53,7 +53,7 @@ class Encoder:
 
 @functools.cache
 def program() -> str:
-    """The ffmpeg to run: PATH's unless it is older than version 5, else imageio-ffmpeg's. Raises MediaError."""
+    """The ffmpeg to run: PATH's unless it is older than 5.1, else imageio-ffmpeg's. Raises MediaError."""
     found = shutil.which("ffmpeg")
     if found and _recent(_ask(found, "-version")):
         return found
@@ -62,7 +62,9 @@ def program() -> str:
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError) as error:
-        raise MediaError("no ffmpeg was found; install ffmpeg 5 or newer, or run pip install imageio-ffmpeg") from error
+        raise MediaError(
+            "no ffmpeg was found; install ffmpeg 5.1 or newer, or run pip install imageio-ffmpeg"
+        ) from error
 
 
 def media(path: Path) -> Media:
@@ -116,8 +118,8 @@ def parse_encoder(name: str, text: str) -> Encoder | None:
 
 def _recent(text: str) -> bool:
     """Whether this `ffmpeg -version` is new enough; builds from a branch carry no number and count as new."""
-    number = re.search(r"^ffmpeg version n?(\d+)\.", text)
-    return number is None or int(number[1]) >= OLDEST
+    number = re.search(r"^ffmpeg version n?(\d+)\.(\d+)", text)
+    return number is None or (int(number[1]), int(number[2])) >= OLDEST
 
 
 def _ask(*command: str) -> str:
@@ -125,5 +127,5 @@ def _ask(*command: str) -> str:
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as error:
-        raise MediaError(f"{command[0]} cannot be run ({error.strerror}); install ffmpeg 5 or newer") from error
+        raise MediaError(f"{command[0]} cannot be run ({error.strerror}); install ffmpeg 5.1 or newer") from error
     return (done.stdout + done.stderr).decode("utf-8", "replace")

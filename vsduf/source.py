@@ -63,7 +63,7 @@ def open_source(
         notes.append(f"frames without timestamps: taken as {float(rate):.6g} a second")
         times = timeline.steady(rate, clip.num_frames)
     else:
-        times = timeline.measured(timeline.filled(stamps, UNKNOWN), tick, rate, media.start)
+        times = timeline.measured(timeline.filled(stamps, UNKNOWN), tick, rate)
     return Source(path, clip, times, media, stream.index, tuple(notes))
 
 

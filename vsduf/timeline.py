@@ -29,6 +29,11 @@ class Timeline:
             return round(self.stamps[frame] * self.tick * 10**9)
         return self.time(frame - 1) + round(10**9 / self.rate)
 
+    @property
+    def lead(self) -> int:
+        """Whole seconds by which all must be later for none to be negative."""
+        return -self.time(0) // 10**9 + 1 if self.stamps[0] < 0 else 0
+
 
 def steady(rate: Fraction, length: int, start: Fraction = Fraction(0)) -> Timeline:
     """`length` frames at exactly `rate` a second, the first at `start` seconds."""
@@ -38,11 +43,10 @@ def steady(rate: Fraction, length: int, start: Fraction = Fraction(0)) -> Timeli
     return Timeline(tick, range(first, first + length * step, step), rate, True)
 
 
-def measured(stamps: Sequence[int], tick: Fraction, nominal: Fraction, origin: Fraction = Fraction(0)) -> Timeline:
+def measured(stamps: Sequence[int], tick: Fraction, nominal: Fraction) -> Timeline:
     """The timeline of a file's own timestamps, in ticks of `tick` seconds; `nominal` is the rate it states, 0 for none.
 
-    origin: the second of the file's clock that becomes zero. The result is constant if one rate explains all of them
-    within the rounding of containers. Raises MediaError for a clock that jumps back, which no container can hold.
+    Constant if one rate explains all of them within the rounding of containers. Raises MediaError for a clock that jumps back, which no container can hold.
     """
     for frame, (before, after) in enumerate(pairwise(stamps), start=1):
         if (before - after) * tick > BACKWARD:
@@ -50,8 +54,6 @@ def measured(stamps: Sequence[int], tick: Fraction, nominal: Fraction, origin: F
                 f"the timestamps jump back by {float((before - after) * tick):.1f} s at frame {frame}; "
                 "cut the file there, or remux it to one clock first"
             )
-    zero = round(origin / tick)
-    stamps = [stamp - zero for stamp in stamps]
     length, start = len(stamps), stamps[0] * tick
     average = (length - 1) / ((stamps[-1] - stamps[0]) * tick) if stamps[-1] > stamps[0] else nominal or Fraction(25)
     for rate in (nominal, Fraction(round(average)), Fraction(round(average * 1001 / 1000) * 1000, 1001)):

@@ -103,21 +103,30 @@ def command(
     if not times.constant and not box.variable_rate:
         raise MediaError(f"{box.name} cannot hold a variable frame rate, which this film has; write to .mkv")
     codec = settings.codec or box.codec
-    streams = [ffmpeg.input("pipe:0", format="matroska")["v:0"]]
-    options: dict[str, Any] = {"c": "copy", **_encoding(codec, form, settings), **box.options}
+    cfr = (
+        {"x264-params:v:0": "force-cfr=1"} if codec == "libx264" and times.constant else {}
+    )  # or it states the tick as rate
+    streams = [ffmpeg.input("pipe:0", format="matroska", **_moved("itsoffset", -times.lead))["v:0"]]
+    options: dict[str, Any] = {"c": "copy", **cfr, **_encoding(codec, form, settings), **box.options}
+    options["fps_mode:v:0"] = "passthrough"  # no frame is dropped or repeated
     options["enc_time_base"] = f"{times.tick.numerator}/{times.tick.denominator}"
     if "265" in codec and box.name in ("MP4", "QuickTime"):
         options["tag:v:0"] = "hvc1"  # the tag that Apple's players know
     if source is not None:
-        shift = {"itsoffset": f"{float(-source.media.start):.6f}"} if source.media.start else {}
-        film = ffmpeg.input(str(source.path.absolute()), **shift)
+        film = ffmpeg.input(str(source.path.absolute()))
         copied, _ = fitting(source.media, source.track, target, settings.subtitles)
         streams += [film[str(stream.index)] for stream in copied] or [film["a?"]]  # chapters come from it in any case
+        if not source.media.chapters:  # they would not move along
+            options |= _moved("output_ts_offset", -source.media.start)
         options |= {"map_metadata": 1, "map_chapters": 1, **_kept([Copied(source.track), *copied])}
     start = [probe.program(), *QUIET, *REPORT, "-copyts"]  # one clock for both inputs: nothing moves against the sound
     args: list[str] = ffmpeg.compile(ffmpeg.output(*streams, str(target), **options), cmd=start)
     stale = [word for name in STALE for word in ("-metadata:s:v:0", f"{name}=")] if source is not None else []
     return [*args[:-1], *stale, args[-1]]
+
+
+def _moved(option: str, seconds: Fraction | int) -> dict[str, str]:
+    return {option: f"{float(seconds):.6f}"} if seconds else {}
 
 
 def _kept(streams: Sequence[Copied]) -> dict[str, str]:
