@@ -18,6 +18,7 @@ COMMANDS = {  # name, which is that of the module, and what `vsduf --help` says 
     "upscale": "make a film 2, 3 or 4 times as large; sound, subtitles and all else stay",
     "train": "train a network on your own footage, or go on with a run that was stopped",
     "eval": "score a model, or finished frames, against ground truth",
+    "show": "draw what a network has learnt, and what comes out of it",
     "bench": "frames a second on this machine, next to the plain network and to other filters",
     "weights": "list the models, show what a weights file is, convert published weights",
 }
