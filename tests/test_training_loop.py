@@ -141,6 +141,27 @@ def test_another_network_is_refused(run, tmp_path):
         trainer(path)
 
 
+def test_beginning_from_weights(run, tmp_path):
+    path = run()
+    trainer(path).run(lambda state: None)
+    text = path.read_text() + "\n"
+    path.write_text(f'start = "out/{files.WEIGHTS}"\n' + text.replace('"out"', '"again"'))
+    begun = trainer(path)
+    saved = weights.load(tmp_path / "out" / files.WEIGHTS).state
+    assert begun.step == 0
+    assert all(torch.equal(v, saved[k]) for k, v in begun.network.state_dict().items() if v.is_floating_point())
+    path.write_text(f'start = "out/{files.WEIGHTS}"\n' + text.replace("scale = 2", "scale = 3").replace('"out"', '"b"'))
+    with pytest.raises(ArgumentError, match="make them alike"):
+        trainer(path)
+
+
+def test_clips_in_footage_and_validation_are_refused(run):
+    path = run()
+    path.write_text(path.read_text().replace('["val"]', '["val", "clips/a"]'))
+    with pytest.raises(ArgumentError, match="is in footage and in validation"):
+        trainer(path)
+
+
 def test_a_crash_while_writing_leaves_the_old_file(tmp_path):
     target = tmp_path / "file"
     target.write_text("old")

@@ -48,8 +48,9 @@ class Schedule:
 class RunConfig:
     """One training run: what is trained, on what, for how long, and where its files go.
 
-    licence and data go into the weights file. ema: how much of itself the moving average keeps at a step. huber: where
-    the loss turns from square to straight. norm_momentum: what batch norm's averages take from a step (torch's sense).
+    start: a bundled model or a weights file to begin from, instead of chance. licence and data go into the weights
+    file. ema: how much of itself the moving average keeps at a step. huber: where the loss turns from square to
+    straight. norm_momentum: what batch norm's averages take from a step (torch's sense).
     """
 
     output: Path
@@ -59,6 +60,7 @@ class RunConfig:
     cache: Path | None = None
     layers: int = 16
     streaming: bool = True
+    start: str = ""
     licence: str = "unstated"
     data: str = "unstated"
     seed: int = 0
@@ -110,6 +112,8 @@ def read(path: Path) -> RunConfig:
             table[key] = _paths(table.get(key, []), key, path)
         for key in {"output", "cache"} & table.keys():
             table[key] = _paths([table[key]], key, path)[0]
+        if (path.parent / str(table.get("start", "."))).is_file():
+            table["start"] = str(path.parent / table["start"])
         table.setdefault("output", path.parent / "runs" / path.stem)
         for key, kind in (("schedule", Schedule), ("samples", SampleConfig), ("camera", Camera)):
             table[key] = _build(kind, table.get(key, {}), f"[{key}] ")

@@ -87,6 +87,15 @@ def clips_in(folder: Path) -> dict[str, Path]:
     }
 
 
+def refuse_overlap(footage: Iterable[Path], validation: Iterable[Path]) -> None:
+    """Raises ArgumentError for a clip that is in both: its PSNR would say nothing."""
+    both = {p.resolve() for p in _sources(footage, clips=True)} & {
+        p.resolve() for p in _sources(validation, clips=True)
+    }
+    if both:
+        raise ArgumentError(f"{min(both)} is in footage and in validation; take it out of one of them")
+
+
 def _sources(folders: Iterable[Path], *, clips: bool) -> list[Path]:
     """Files (videos or pictures) and, for clips, folders that hold pictures, sorted by path."""
     found: list[Path] = []

@@ -20,7 +20,7 @@ from vsduf.network import RADIUS, Duf
 from vsduf.ops import dynamic_upsample
 from vsduf.training import files
 from vsduf.training.config import RunConfig
-from vsduf.training.footage import load
+from vsduf.training.footage import load, refuse_overlap
 from vsduf.training.initial import initialise
 from vsduf.training.samples import Sampler
 from vsduf.training.validation import Validation
@@ -44,7 +44,7 @@ class Trainer:
     """A run's whole state: network, moving average, optimiser, random generators, history.
 
     Goes on from the checkpoint in the run's folder if there is one: on the CPU bit by bit as if never stopped. Raises
-    ArgumentError or MediaError for a checkpoint of another network, and footage that cannot be trained on.
+    ArgumentError, MediaError or WeightsError for a checkpoint or start of another network, and for unusable footage.
     """
 
     def __init__(self, config: RunConfig, device: torch.device) -> None:
@@ -54,6 +54,8 @@ class Trainer:
         torch.manual_seed(config.seed)
         network = Duf(config.network)
         initialise(network)
+        if config.start:
+            _begin_from(config.start, network)
         _set_momentum(network, config.norm_momentum)
         self.network = _channels_last(network.to(device))
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -69,6 +71,7 @@ class Trainer:
 
     def _open_footage(self) -> None:
         config, cache = self.config, self.config.footage_cache
+        refuse_overlap(config.footage, config.validation)
         self.validation = Validation(config.validation, cache, config.samples.scale, config.samples.siting)
         footage = load(config.footage, config.photos, cache, config.samples.size).to(self.device)
         self.sampler = Sampler(footage, config.samples, config.camera, self.rng)
@@ -182,6 +185,13 @@ class Trainer:
         self.seconds = state.get("seconds", self.history[-1]["seconds"] if self.history else 0.0)
         loss, self._losses = state.get("loss", (0.0, 0))
         self._loss.fill_(loss)
+
+
+def _begin_from(start: str, network: Duf) -> None:
+    loaded = weights.load(start)
+    if loaded.config != network.config:
+        raise ArgumentError(f"start is {start!r}, {loaded.config}, but {network.config} is configured; make them alike")
+    network.load_state_dict(loaded.state)
 
 
 def _set_momentum(network: Duf, momentum: float) -> None:
