@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vsduf.errors import DeviceError
@@ -38,6 +39,50 @@ def cupy() -> Any:  # it has no type hints
 def stream() -> Any:
     """CuPy's view of torch's current stream."""
     return _wrapped(torch.cuda.current_stream())
+
+
+def new_stream() -> Any:
+    """A stream of CuPy's on the current device that waits for no other by itself."""
+    return cupy().cuda.Stream(non_blocking=True)
+
+
+def on_device(device: torch.device) -> Any:
+    """A context in which the calling thread's current device is this one."""
+    return cupy().cuda.Device(device.index)
+
+
+def use(device: torch.device) -> None:
+    """Makes the device, and a stream of its own, the calling thread's for good."""
+    torch.cuda.set_device(device)
+    torch.cuda.set_stream(torch.cuda.Stream(device))
+    cupy().cuda.Device(device.index).use()
+
+
+def empty_cache() -> None:
+    """Gives memory that no tensor uses back to the device."""
+    torch.cuda.empty_cache()
+
+
+def convolve(pixels: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    """cuDNN's convolution without a bias: [h, w, in] -> [h, w, out]. kernel: [out, in, 3, 3], channels last.
+
+    The way is chosen by rule, not by timing, and float32 is not cut to TF32, whatever the process's defaults are: the
+    same pixels come out each time.
+    """
+    channels = pixels[None].permute(0, 3, 1, 2)  # in channels-last memory
+    ones, benchmark, deterministic, tf32 = [1, 1], False, True, False
+    made = torch.cudnn_convolution(channels, kernel, [padding] * 2, ones, ones, 1, benchmark, deterministic, tf32)
+    return made.permute(0, 2, 3, 1)[0].contiguous()
+
+
+def upload(to: Tensor, plane: NDArray[Any], on: Any) -> None:
+    """Queues the copy of a frame's plane to the device. plane: [H, W], rows at any stride."""
+    _copy(to.data_ptr(), to.stride(0) * to.element_size(), *_rows(plane), plane, "memcpyHostToDevice", on)
+
+
+def download(plane: NDArray[Any], made: Tensor, on: Any) -> None:
+    """Queues the copy of a plane on the device into a frame's."""
+    _copy(*_rows(plane), made.data_ptr(), made.stride(0) * made.element_size(), plane, "memcpyDeviceToHost", on)
 
 
 def planes_to_window(out: Tensor, planes: Tensor, top: int, left: int) -> None:
@@ -154,6 +199,20 @@ def _kernel(name: str, instance: str, device: torch.device) -> Any:
     options = ("--std=c++17", f"-I{here}", f"-DVSDUF_SOURCES={version}")
     module = cupy().RawModule(code=sources[f"{name}.cu"].decode(), options=options, name_expressions=(instance,))
     return module.get_function(instance)
+
+
+def _copy(to: int, to_pitch: int, source: int, pitch: int, plane: NDArray[Any], kind: str, on: Any) -> None:
+    runtime = cupy().cuda.runtime
+    height, width = plane.shape[0], plane.shape[1] * plane.itemsize
+    runtime.memcpy2DAsync(to, to_pitch, source, pitch, width, height, getattr(runtime, kind), on.ptr)
+
+
+def _rows(plane: NDArray[Any]) -> tuple[int, int]:
+    """A plane's address and the bytes from one row to the next."""
+    _require(plane.strides[1] == plane.itemsize or plane.shape[1] == 1, "planes have contiguous rows")
+    pitch = plane.strides[0] if len(plane) > 1 else plane.shape[1] * plane.itemsize
+    _require(pitch >= plane.shape[1] * plane.itemsize, "planes have their rows in order")
+    return plane.ctypes.data, pitch
 
 
 def folder() -> Path:

@@ -7,6 +7,7 @@ import shutil
 import sys
 
 import pytest
+import torch.nn.functional as F
 
 from cuda_on_cpu import emulator, fakecupy
 from vsduf import cuda
@@ -18,5 +19,13 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip(f"the emulator needs Linux and {emulator.COMPILER}")
     monkeypatch.setattr(cuda, "cupy", lambda: fakecupy)
     monkeypatch.setattr(cuda, "stream", fakecupy.Stream)
+    monkeypatch.setattr(cuda, "use", lambda _: None)
+    monkeypatch.setattr(cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(cuda, "convolve", convolve)
     fakecupy.copies.clear()
     monkeypatch.setattr(cuda, "_kernel", functools.cache(cuda._kernel.__wrapped__))  # what is compiled here stays here
+
+
+def convolve(pixels, kernel, padding):
+    """What `cuda.convolve` asks of cuDNN."""
+    return F.conv2d(pixels[None].permute(0, 3, 1, 2), kernel, padding=padding).permute(0, 2, 3, 1)[0].contiguous()
