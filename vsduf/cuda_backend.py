@@ -1,0 +1,124 @@
+"""A CUDA device as an engine's.
+
+One thread of the engine's own queues all work on one stream of its own: cuDNN keeps its plans, and cuBLAS its working
+memory, for each thread that calls them, and VapourSynth has many. It waits for nothing, so while the device computes a
+frame the next one's sources go up and the one before comes down, each on the thread that asked for that frame.
+"""
+
+from __future__ import annotations
+
+import functools
+import queue
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+from vsduf import cuda, memory
+from vsduf.cuda_frames import Result, SourceRing
+from vsduf.cuda_layers import HEADS, STRIP, CudaLayers, Scratch, to_device
+from vsduf.device import Choice
+from vsduf.folded import Folded
+from vsduf.network import WINDOW
+from vsduf.tiles import Tile
+from vsduf.trunk import Layers
+from vsduf.upscaler import Planes
+
+STREAMS = 3  # pictures on their way by default: one going up, one being made, one coming down
+SPARE = 3  # source frames kept beyond a window, so that a copy into one seldom waits for the network
+OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation and CUDA_ERROR_OUT_OF_MEMORY
+
+
+class CudaBackend:
+    """See `backend.Backend`. num_streams: pictures that may be on their way at a time."""
+
+    def __init__(
+        self, folded: Folded, extension: int, *, device: torch.device, dtype: torch.dtype, num_streams: int
+    ) -> None:
+        cuda.cupy()  # first: its absence is the likeliest fault
+        self._device, self._extension = device, extension
+        self._network = to_device(folded, device, dtype)
+        self._scratch = Scratch(device, dtype)
+        self._worker = ThreadPoolExecutor(1, "vsduf-cuda", cuda.use, (device,))
+        with cuda.on_device(device):
+            self._sources = SourceRing(WINDOW + SPARE, device)
+            self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
+            for _ in range(num_streams):
+                self._results.put(Result(device))
+
+    def layers(self, tile: Tile) -> Layers:
+        """See `backend.Backend`."""
+        return CudaLayers(self._network, tile, self._extension, self._sources.planes, self._scratch)
+
+    def make(
+        self, window: Sequence[int], frames: Mapping[int, Planes], out: Planes, compute: Callable[[Tensor], None]
+    ) -> None:
+        """See `backend.Backend`."""
+        result = self._results.get()
+        try:
+            self._worker.submit(self._queue, window, frames, out, result, compute).result()
+            with cuda.on_device(self._device):
+                result.download(out)
+        finally:
+            self._results.put(result)
+
+    def finish(self, layers: Layers, inputs: list[Tensor], frame: int, picture: Tensor) -> None:
+        """See `backend.Backend`."""
+        assert isinstance(layers, CudaLayers)
+        layers.finish(inputs, frame, picture)
+
+    def ran_out(self, error: BaseException) -> bool:
+        """See `backend.Backend`."""
+        if isinstance(error, MemoryError | torch.OutOfMemoryError):
+            return True
+        code = getattr(error, "status", getattr(error, "error_code", None))  # CuPy's errors; torch's AcceleratorError
+        libraries = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")  # they have no type of their own
+        return code == OUT_OF_MEMORY or (isinstance(error, RuntimeError) and any(n in str(error) for n in libraries))
+
+    def release(self) -> None:
+        """See `backend.Backend`."""
+        self._scratch.clear()
+        cuda.empty_cache()
+
+    def close(self) -> None:
+        """See `backend.Backend`."""
+        self._worker.shutdown()
+        self._scratch.clear()
+        self._sources.clear()
+        while not self._results.empty():
+            self._results.get()
+        cuda.empty_cache()
+
+    def _queue(
+        self,
+        window: Sequence[int],
+        frames: Mapping[int, Planes],
+        out: Planes,
+        result: Result,
+        compute: Callable[[Tensor], None],
+    ) -> None:
+        with torch.inference_mode():
+            self._sources.begin(window, frames)
+            try:
+                compute(result.prepare(out))
+                result.made()
+            finally:
+                self._sources.end()
+
+
+def on(choice: Choice, num_streams: int | None) -> Callable[[Folded, int], CudaBackend]:
+    """What opens a device for a folded network and an extension."""
+    dtype = torch.float16 if choice.fp16 else torch.float32
+    return functools.partial(CudaBackend, device=_device(choice), dtype=dtype, num_streams=num_streams or STREAMS)
+
+
+def budget(choice: Choice, width: int, height: int, scale: int, num_streams: int | None) -> int:
+    """Bytes of the device's free memory for trunks, besides pictures (taken to be floats) and a strip of the heads."""
+    free, _ = torch.cuda.mem_get_info(_device(choice))
+    pictures = 3 * 4 * width * height * (WINDOW + SPARE + (num_streams or STREAMS) * scale**2)
+    return int(free * memory.SHARE) - pictures - STRIP * HEADS * (2 if choice.fp16 else 4)
+
+
+def _device(choice: Choice) -> torch.device:
+    return torch.device("cuda", choice.device_id)
