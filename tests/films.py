@@ -4,6 +4,7 @@ import subprocess
 from fractions import Fraction
 
 import imageio_ffmpeg
+import numpy as np
 import vapoursynth as vs
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()  # of known age, whatever is on PATH
@@ -85,3 +86,17 @@ def same_frames(one, other):
         for a, b in zip(one.frames(close=True), other.frames(close=True), strict=True)
         for plane in range(one.format.num_planes)
     )
+
+
+def noise(form=vs.YUV420P8, width=20, height=12, length=5):
+    """Frames of random samples, all different, at 25 a second."""
+
+    def fill(n, f):
+        frame = f.copy()
+        for plane in range(frame.format.num_planes):
+            samples = np.asarray(frame[plane])
+            samples[:] = np.random.default_rng((n, plane)).integers(0, 1 << frame.format.bits_per_sample, samples.shape)
+        return frame
+
+    blank = vs.core.std.BlankClip(None, width, height, form, length, 25, 1, keep=True)
+    return blank.std.ModifyFrame(blank, fill)

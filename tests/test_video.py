@@ -1,18 +1,14 @@
 """Clips become films: every sample, time, tag and stream, and nothing left behind when it goes wrong."""
 
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import films
-import numpy as np
 import pytest
 import vapoursynth as vs
 
-from vsduf import matroska, pipe, probe, timeline, video
+from vsduf import matroska, probe, timeline, video
 from vsduf.errors import ArgumentError, MediaError
 from vsduf.source import open_source
 from vsduf.video import Settings, encode
@@ -36,23 +32,9 @@ def full(tmp_path_factory):
     return films.full_film(tmp_path_factory.mktemp("full"))
 
 
-def noise(form=vs.YUV420P8, width=20, height=12, length=5):
-    """Frames of random samples, all different, at 25 a second."""
-
-    def fill(n, f):
-        frame = f.copy()
-        for plane in range(frame.format.num_planes):
-            samples = np.asarray(frame[plane])
-            samples[:] = np.random.default_rng((n, plane)).integers(0, 1 << frame.format.bits_per_sample, samples.shape)
-        return frame
-
-    blank = core.std.BlankClip(None, width, height, form, length, 25, 1, keep=True)
-    return blank.std.ModifyFrame(blank, fill)
-
-
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 def test_every_sample_of_every_format_arrives(form, tmp_path):
-    clip = noise(form)
+    clip = films.noise(form)
     encode(clip, tmp_path / "out.mkv", settings=LOSSLESS)
     assert films.same_frames(clip, films.opened(tmp_path / "out.mkv")[0])
 
@@ -140,7 +122,7 @@ def test_mastering_metadata_of_hdr_films_arrives(tmp_path):
     light |= {"MasteringDisplayPrimariesX": [0.68, 0.265, 0.15], "MasteringDisplayPrimariesY": [0.32, 0.69, 0.06]}
     light |= {"MasteringDisplayWhitePointX": 0.3127, "MasteringDisplayWhitePointY": 0.329}
     light |= {"MasteringDisplayMaxLuminance": 1000.0, "MasteringDisplayMinLuminance": 0.005}
-    clip = noise(vs.YUV420P10).std.SetFrameProps(_Matrix=9, _Transfer=16, _Primaries=9, **light)
+    clip = films.noise(vs.YUV420P10).std.SetFrameProps(_Matrix=9, _Transfer=16, _Primaries=9, **light)
     encode(clip, tmp_path / "out.mkv", settings=LOSSLESS)
     props = films.opened(tmp_path / "out.mkv")[0].get_frame(0).props
     assert {name: props[name] for name in light} == {k: pytest.approx(v, rel=1e-3) for k, v in light.items()}
@@ -204,7 +186,7 @@ def test_the_command(full, tmp_path, monkeypatch):
 )
 def test_what_the_encoder_cannot_do_is_said_before_a_frame_is_made(settings, form, words, tmp_path):
     asked = []
-    clip = noise(form)
+    clip = films.noise(form)
     watched = clip.std.FrameEval(lambda n: (asked.append(n), clip)[1])
     with pytest.raises((MediaError, ArgumentError), match=words):
         encode(watched, tmp_path / "out.mkv", settings=settings)
@@ -213,7 +195,7 @@ def test_what_the_encoder_cannot_do_is_said_before_a_frame_is_made(settings, for
 
 
 def test_rgb_goes_to_encoders_that_order_it_otherwise(tmp_path):
-    clip = noise(vs.RGB24, 32, 32)
+    clip = films.noise(vs.RGB24, 32, 32)
     encode(clip, tmp_path / "out.mkv", settings=Settings("libx264rgb", crf=0))
     assert films.same_frames(clip, films.opened(tmp_path / "out.mkv")[0])
 
@@ -226,73 +208,17 @@ def test_an_error_in_the_clip_is_the_callers_and_the_old_film_stays(tmp_path):
 
     out = tmp_path / "out.mkv"
     out.write_text("the old film")
-    clip = noise()
+    clip = films.noise()
     with pytest.raises(vs.Error, match="the third is broken"):
         encode(clip.std.ModifyFrame(clip, fail), out, settings=LOSSLESS, overwrite=True)
     assert out.read_text() == "the old film"
     assert list(tmp_path.iterdir()) == [out]
 
 
-@pytest.mark.parametrize(
-    ("program", "words"),
-    [
-        (
-            "import sys; sys.stdin.buffer.read(9000); sys.exit('[mkv @ 0x5d] No space left\\nConversion failed!')",
-            r"ffmpeg stopped after \d+ of 500 frames: mkv: No space left$",
-        ),
-        ("import os; os.kill(os.getpid(), 9)", r"ffmpeg stopped after \d+ of 500 frames: signal 9 ended it$"),
-        (
-            "import sys; sys.stdin.buffer.read(); sys.exit(3)",
-            r"ffmpeg stopped after 500 of 500 frames: it gave no reason",
-        ),
-        ("import sys; sys.stdin.buffer.read(); print('frame=499')", r"ffmpeg was given 500 frames and wrote 499"),
-    ],
-)
-def test_an_ffmpeg_that_dies_or_loses_frames_is_an_error_with_its_words(program, words):
-    with pytest.raises(MediaError, match=words):
-        pipe.run(
-            [sys.executable, "-c", program], noise(length=500), timeline.steady(Fraction(25), 500), lambda done: None
-        )
-
-
-def test_frames_wait_for_a_slow_encoder_instead_of_piling_up():
-    made, taken, ahead = 0, 0, []
-    clip = noise(width=400, height=400, length=60)
-
-    def make(n, f):
-        nonlocal made
-        made += 1
-        return f
-
-    def progress(done):
-        nonlocal taken
-        taken = done
-        ahead.append(made - taken)
-
-    slow = "import sys, time\nwhile sys.stdin.buffer.read(240000): time.sleep(0.01)\nprint('frame=60')"
-    times = timeline.steady(Fraction(25), 60)
-    pipe.run([sys.executable, "-c", slow], clip.std.ModifyFrame(clip, make), times, progress)
-    assert max(ahead) <= 2 * vs.core.num_threads + 2
-
-
-def test_ffmpeg_is_gone_when_anything_is_raised(tmp_path):
-    sign = tmp_path / "pid"
-    program = f"import os, time; open({str(sign)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-
-    def stop(done):
-        while not sign.exists() or not sign.read_text():
-            time.sleep(0.01)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        pipe.run([sys.executable, "-c", program], noise(), timeline.steady(Fraction(25), 5), stop)
-    assert subprocess.run(["kill", "-0", sign.read_text()], capture_output=True).returncode != 0
-
-
 def test_frames_too_large_for_ffmpeg_are_refused(monkeypatch):
     monkeypatch.setattr(matroska, "MAX_FRAME", 100)
     with pytest.raises(MediaError, match=r"a frame of 20x12 has 0 MiB"):
-        matroska.header(noise().get_frame(0), Fraction(25))
+        matroska.header(films.noise().get_frame(0), Fraction(25))
 
 
 def test_a_clip_of_another_length_than_its_source_and_one_without_a_rate_are_refused(full, tmp_path):
@@ -300,4 +226,4 @@ def test_a_clip_of_another_length_than_its_source_and_one_without_a_rate_are_ref
     with pytest.raises(ArgumentError, match="the clip has 1 frames and its source 36"):
         encode(film.clip[0], tmp_path / "out.mkv", film)
     with pytest.raises(ArgumentError, match="no constant frame rate"):
-        encode(noise() + noise().std.AssumeFPS(fpsnum=30), tmp_path / "out.mkv")
+        encode(films.noise() + films.noise().std.AssumeFPS(fpsnum=30), tmp_path / "out.mkv")
