@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,12 @@ def test_the_engine_makes_alpha_by_itself():
     assert bytes_of(result, 1) == bytes_of(core.duf.Upscale(source), 1)
 
 
+def test_alpha_without_an_upscaler_for_it_is_refused():
+    source = noise(vs.RGB24, 8, 8).std.ClipToProp(noise(vs.GRAY8, 8, 8), "_Alpha")
+    with pytest.raises(vs.Error, match="Upscale: the frames have _Alpha; give an upscaler for it"):
+        plugin.upscale_with(source, Nearest())
+
+
 def wave(y, x):
     """A smooth picture, at any coordinates."""
     return 0.5 + 0.25 * np.sin(0.21 * x + 0.3) * np.cos(0.17 * y)
@@ -122,6 +129,25 @@ def test_any_order_gives_the_same_bytes():
     for n, future in futures:
         with future.result() as frame:
             assert b"".join(np.array(frame[i]).tobytes() for i in range(3)) == linear[n]
+
+
+class Alone(Mixing):
+    """Fails where it is called while it works."""
+
+    free = threading.Lock()
+
+    def __call__(self, window, frames, out):
+        if not self.free.acquire(blocking=False):
+            raise RuntimeError("called twice at a time")
+        time.sleep(0.001)  # other threads may run
+        super().__call__(window, frames, out)
+        self.free.release()
+
+
+def test_an_upscaler_is_called_by_one_thread_at_a_time():
+    node = plugin.upscale_with(noise(vs.RGB24, 8, 8, 40), Alone())
+    for future in [node.get_frame_async(n) for n in range(40)]:
+        future.result().close()
 
 
 def test_threads_that_ask_at_once_get_the_same_bytes():

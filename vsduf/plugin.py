@@ -10,9 +10,10 @@ from typing import Any
 
 import vapoursynth as vs
 
-from vsduf import alpha, colour
+from vsduf import alpha as alpha_plane
+from vsduf import colour
 from vsduf.checks import check_clip, pair
-from vsduf.errors import DufError
+from vsduf.errors import ArgumentError, DufError
 from vsduf.render import Renderer
 from vsduf.upscaler import TOP_LEFT, Upscaler
 from vsduf.window import RADIUS
@@ -69,9 +70,16 @@ def upscale_with(
     alpha: a second one, for clips whose frames have _Alpha; the two are called from different threads at a time.
     Raises vs.Error like `upscale`.
     """
-    given = iter([upscaler] if alpha is None else [upscaler, alpha])
+
+    def given(part: vs.VideoNode) -> Upscaler:
+        if part is clip:
+            return upscaler
+        if alpha is None:
+            raise ArgumentError("the frames have _Alpha; give an upscaler for it, or use std.RemoveFrameProps")
+        return alpha
+
     with _refusals():
-        return _graph(clip, check_clip(clip, upscaler.scale), lambda _: next(given), scenecut)
+        return _graph(clip, check_clip(clip, upscaler.scale), given, scenecut)
 
 
 def bind() -> None:
@@ -115,9 +123,9 @@ def _graph(
     has_alpha = "_Alpha" in first.props
     result = _upscaled(clip, open_for(clip), scenecut, has_alpha)
     if has_alpha:
-        plane = alpha.take(clip)
+        plane = alpha_plane.take(clip)
         check_clip(plane, result.width // clip.width)
-        result = alpha.put(result, clip, _upscaled(plane, open_for(plane), scenecut, False))
+        result = alpha_plane.put(result, clip, _upscaled(plane, open_for(plane), scenecut, False))
     return result
 
 
