@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections import Counter
 from types import SimpleNamespace
 
 from cuda_on_cpu import emulator
 from cuda_on_cpu.instances import NAMES
-
-copies: Counter[str] = Counter()
-"""How many plane copies went each way ("up", "down") since it was last cleared."""
 
 
 class RawModule:
@@ -86,7 +82,6 @@ def memcpy2DAsync(dst, dpitch, src, spitch, width, height, kind, stream):
     assert isinstance(stream, int)
     for row in range(height):
         ctypes.memmove(dst + row * dpitch, src + row * spitch, width)
-    copies["up" if kind == runtime.memcpyHostToDevice else "down"] += 1
 
 
 runtime = SimpleNamespace(

@@ -1,16 +1,33 @@
-"""Puts the emulator where vsduf looks for CuPy and a device."""
+"""Where the tests of CUDA code run: on a device where there is one, and everywhere on the CPU, which plays one."""
 
 from __future__ import annotations
 
 import functools
 import shutil
 import sys
+from collections.abc import Iterator
 
 import pytest
+import torch
 import torch.nn.functional as F
 
 from cuda_on_cpu import emulator, fakecupy
 from vsduf import cuda
+
+BOTH = ["emulated", pytest.param("device", marks=pytest.mark.gpu)]
+"""For a fixture: the same test twice, the second time on the first CUDA device."""
+
+
+def place(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
+    """The device that tensors of a test belong on, until the test ends."""
+    if kind == "emulated":
+        install(monkeypatch)
+        yield torch.device("cpu")
+        return
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    with torch.cuda.stream(torch.cuda.Stream()):
+        yield torch.device("cuda", 0)
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +39,6 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda, "use", lambda _: None)
     monkeypatch.setattr(cuda, "empty_cache", lambda: None)
     monkeypatch.setattr(cuda, "convolve", convolve)
-    fakecupy.copies.clear()
     monkeypatch.setattr(cuda, "_kernel", functools.cache(cuda._kernel.__wrapped__))  # what is compiled here stays here
 
 
