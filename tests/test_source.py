@@ -5,11 +5,9 @@ from fractions import Fraction
 
 import films
 import pytest
-import vapoursynth as vs
 
 from vsduf import source
 from vsduf.errors import MediaError
-from vsduf.scenes import mark_cuts
 from vsduf.source import open_source
 
 
@@ -104,11 +102,3 @@ def test_reading_says_how_far_it_is_and_nothing_else(tmp_path, caplog):
     assert said
     assert all(0 <= percent <= 100 for percent in said)
     assert caplog.text == ""
-
-
-def test_cuts_are_marked_where_the_picture_changes():
-    scenes = [vs.core.std.BlankClip(None, 32, 32, vs.YUV420P8, 4, color=[level, 128, 128]) for level in (30, 40, 200)]
-    marked = mark_cuts(vs.core.std.Splice(scenes))
-    starts = [n for n, frame in enumerate(marked.frames(close=True)) if frame.props.get("_SceneChangePrev")]
-    assert starts == [8]
-    assert mark_cuts(scenes[0][0]).num_frames == 1

@@ -46,7 +46,8 @@ def steady(rate: Fraction, length: int, start: Fraction = Fraction(0)) -> Timeli
 def measured(stamps: Sequence[int], tick: Fraction, nominal: Fraction) -> Timeline:
     """The timeline of a file's own timestamps, in ticks of `tick` seconds; `nominal` is the rate it states, 0 for none.
 
-    Constant if one rate explains all of them within the rounding of containers. Raises MediaError for a clock that jumps back, which no container can hold.
+    Constant if one rate explains all of them within the rounding of containers. Raises MediaError for a clock that
+    jumps back, which no container can hold.
     """
     for frame, (before, after) in enumerate(pairwise(stamps), start=1):
         if (before - after) * tick > BACKWARD:

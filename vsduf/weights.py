@@ -95,10 +95,10 @@ def save(
     path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str], dtype: torch.dtype = torch.float16
 ) -> None:
     """Writes a .safetensors file; float16 halves its size and costs less than 80 dB PSNR against float32."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as to_bytes
 
     tensors = {k: v.to(dtype).contiguous() for k, v in state.items() if v.is_floating_point()}
-    save_file(tensors, path, {"format": FORMAT, **metadata})
+    path.write_bytes(to_bytes(tensors, {"format": FORMAT, **metadata}))  # save_file() hides the file from other users
 
 
 def config_of(state: Mapping[str, Tensor]) -> DufConfig:
