@@ -1,0 +1,45 @@
+"""tests/gpu/measure.py runs, as far as that can be seen without a device; its figures mean nothing here."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from cuda_on_cpu import stand_in
+
+SCRIPT = Path(__file__).parent / "gpu" / "measure.py"
+
+
+@pytest.fixture
+def measure(monkeypatch):
+    stand_in.install(monkeypatch)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    spec = importlib.util.spec_from_file_location("measure", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "measure", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "DEVICE", torch.device("cpu"))
+    monkeypatch.setattr(module, "SIZES", {"270p": (6, 8)})
+    monkeypatch.setattr(module, "milliseconds", lambda work, repeats=1: [work() for _ in range(2)] and 1.0)
+    monkeypatch.setattr(module, "replayed", module.milliseconds)
+    for name in ("synchronize", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 1 << 20)
+    return module
+
+
+def test_its_rows(measure):
+    found = [*measure.kernels(6, 8, 1e12), *measure.network(16, True, "270p", 1e12)]
+    found += measure.network(16, False, "270p", 1e12)
+    found.append(measure.engine(16, True, "270p", 2, frames=6))
+    names = [path.stem for path in (SCRIPT.parents[2] / "kernels").glob("*.cu")]
+    assert {row.what for row in found} >= {*names, "16 layers streaming 270p", "16 layers 270p"}
+    assert all(row.value > 0 for row in found)
+    assert measure.table(found).count("\n") == len(found) - 1
+
+
+@pytest.mark.parametrize(("layers", "megas"), [(16, 1.73), (52, 4.5)])
+def test_its_multiply_adds(measure, layers, megas):
+    steady = measure.Steady(measure.DufConfig.of_depth(layers, 4, streaming=True), 6, 8)
+    assert steady.multiply_adds() / 48 / 1e6 == pytest.approx(megas, rel=0.02)
