@@ -223,7 +223,10 @@ def folder() -> Path:
 
 @functools.lru_cache(maxsize=16)
 def _wrapped(current: torch.cuda.Stream) -> Any:
-    return cupy().cuda.Stream.from_external(current)
+    streams = cupy().cuda
+    if hasattr(current, "__cuda_stream__") and hasattr(streams.Stream, "from_external"):
+        return streams.Stream.from_external(current)
+    return streams.ExternalStream(current.cuda_stream, current.device_index)  # before CuPy 14, or an older torch
 
 
 def _struct(pointers: Sequence[int], length: int, strides: Sequence[int] | None = None) -> np.ndarray[Any, Any]:

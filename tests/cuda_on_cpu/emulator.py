@@ -2,7 +2,8 @@
 
 Finds what CuPy does not look at: the number, size and kind of arguments, impossible launch shapes, barriers that some
 threads miss, shared memory read before it is written (it holds NaN). COC_ORDER=0|1|2 runs threads forwards, backwards
-or shuffled. It says nothing about speed.
+or shuffled. COC_SANITIZE=undefined finds misaligned vectors; COC_SANITIZE=address, with LD_PRELOAD=$(g++
+-print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0, what lies out of bounds. It says nothing about speed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 INCLUDE = Path(__file__).parent / "include"
 COMPILER = os.environ.get("COC_CXX", "g++")
+SANITIZE = os.environ.get("COC_SANITIZE", "")
 CACHE = Path(os.environ.get("COC_CACHE", tempfile.gettempdir())) / f"cuda-on-cpu-{os.getuid()}"
 FLAGS = [
     "-std=c++20", "-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=fast", "-march=x86-64-v3",
@@ -44,22 +46,20 @@ class ArgInfo(ctypes.Structure):
 class RawModule:
     """The kernels that `names` tell, compiled once for each source and set of options."""
 
-    def __init__(
-        self, code: str, options: tuple[str, ...] = (), names: tuple[str, ...] = (), sanitize: str = ""
-    ) -> None:
+    def __init__(self, code: str, options: tuple[str, ...] = (), names: tuple[str, ...] = ()) -> None:
         launchers = "".join(LAUNCHER.format(i=i, name=name) for i, name in enumerate(names))
         self.names = list(names)
-        self.library = ctypes.CDLL(str(compiled(f'#include "cuda_on_cpu.h"\n{code}\n{launchers}', options, sanitize)))
+        self.library = ctypes.CDLL(str(compiled(f'#include "cuda_on_cpu.h"\n{code}\n{launchers}', options)))
 
     def get_function(self, name: str) -> RawKernel:
         return RawKernel(self, self.names.index(name), name)
 
 
-def compiled(source: str, options: tuple[str, ...], sanitize: str) -> Path:
+def compiled(source: str, options: tuple[str, ...]) -> Path:
     """The library of a source; raises RuntimeError with the compiler's words."""
     flags = [*FLAGS, *(o for o in options if o.startswith(("-D", "-I"))), f"-I{INCLUDE}"]
-    if sanitize:
-        flags += [f"-fsanitize={sanitize}", "-fno-omit-frame-pointer"]
+    if SANITIZE:
+        flags += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"]
     headers = b"".join(path.read_bytes() for path in sorted(INCLUDE.iterdir()))
     key = hashlib.sha256(repr((source, flags, COMPILER)).encode() + headers).hexdigest()[:24]
     library = CACHE / f"{key}.so"
