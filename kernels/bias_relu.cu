@@ -2,8 +2,9 @@
 //
 //   x[p, c] = max(x[p, c] + bias[c], 0)
 //
-// Layouts: x [pixels, C] contiguous with C a multiple of a 16-byte vector, bias float [C]. threadIdx.x goes over the channels.
-// Bound by bytes: one read and one write, 2 * C * sizeof(T) a pixel: 1 KB for the merge's 256 channels in half.
+// Layouts: x [pixels, C] contiguous with C a multiple of a 16-byte vector, bias float [C]. threadIdx.x goes over the
+// channels. Bound by bytes: one read and one write, 2 * C * sizeof(T) a pixel: 1 KB for the merge's 256 channels in
+// half.
 
 #include "samples.cuh"
 

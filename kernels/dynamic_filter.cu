@@ -1,19 +1,21 @@
-// Dynamic upsampling filters, the network's last step and the picture's only one: bias, softmax over 25 taps, 5x5 filtering of the
-// centre frame, residual, sub-pixel shuffle, rounding. The same equation as vsduf/ops.py.
+// Dynamic upsampling filters, the network's last step and the picture's only one: bias, softmax over 25 taps, 5x5
+// filtering of the centre frame, residual, sub-pixel shuffle, rounding. The same equation as vsduf/ops.py.
 //
 //   out[c, y*R + v, x*R + u] = sum_t softmax_t(logits[y, x, t, s] + bias[t, s]) * frame[c, y + t/5 - 2, x + t%5 - 2]
 //                              + residual[y, x, c, s] + bias[25 + c, s],            s = v*R + u
 //
-// Layouts: logits [rows, width, 25, R*R] and residual [rows, width, 3, R*R] contiguous and 16-byte aligned, of which the columns
-// from `first` on are wanted; bias float [28, R*R]; frame, the source's own samples, [3, H, W] at any stride, read where logits'
-// (0, 0) is (top, left), the nearest pixel standing for those outside; out [3, R*rows, R*columns], the same sample type as frame.
+// Layouts: logits [rows, width, 25, R*R] and residual [rows, width, 3, R*R] contiguous and 16-byte aligned, of which
+// the columns from `first` on are wanted; bias float [28, R*R]; frame, the source's own samples, [3, H, W] at any
+// stride, read where logits' (0, 0) is (top, left), the nearest pixel standing for those outside; out [3, R*rows,
+// R*columns], the same sample type as frame.
 //
-// A block makes 32 (float: 16) pixels of a row. It brings their logits, 25 KB for R = 4, into shared memory with 16-byte loads,
-// and its 36x5 neighbourhood as floats; a thread then makes the R samples of one sub-pixel row in three colours. In shared memory
-// neighbouring threads' vectors lie in different banks for R = 2 and 4.
-// Bound by reading the logits: a pixel takes 28*R*R*sizeof(T) + 3 samples in and 3*R*R samples out, 947 bytes for R = 4, half
-// logits and 8-bit pictures: 123 MB for 480x270, which 3.35 TB/s move in 37 us. By count (not measured) the arithmetic, about
-// 300 instructions for a sample in three colours, takes 132 multiprocessors of that chip less than that.
+// A block makes 32 (float: 16) pixels of a row. It brings their logits, 25 KB for R = 4, into shared memory with
+// 16-byte loads, and its 36x5 neighbourhood as floats; a thread then makes the R samples of one sub-pixel row in
+// three colours. In shared memory neighbouring threads' vectors lie in different banks for R = 2 and 4. Bound by
+// reading the logits: a pixel takes 28*R*R*sizeof(T) + 3 samples in and 3*R*R samples out, 947 bytes for R = 4, half
+// logits and 8-bit pictures: 123 MB for 480x270, which 3.35 TB/s move in 37 us. By count (not measured) the
+// arithmetic, about 300 instructions for a sample in three colours, takes 132 multiprocessors of that chip less than
+// that.
 
 #include "samples.cuh"
 
@@ -39,7 +41,8 @@ __device__ __forceinline__ float powerOfTwo(float x) {
 #endif
 }
 
-// Copies from[start] to from[start + count - 1] in whole vectors: to[i + offset] = from[start + i], the offset is returned.
+// Copies from[start] to from[start + count - 1] in whole vectors: to[i + offset] = from[start + i], the offset is
+// returned.
 template <int Threads, typename T>
 __device__ __forceinline__ int stage(T* to, const T* __restrict__ from, long long start, int count) {
     constexpr int N = kVector / sizeof(T);
@@ -113,13 +116,16 @@ __global__ void __launch_bounds__(Shape<T, R>::threads) dynamic_filter(
     }
 
 #pragma unroll
+    for (int u = 0; u < R; ++u) sum[u] = 1.0f / sum[u];
+#pragma unroll
     for (int c = 0; c < 3; ++c) {
         const int channel = c * S::subpixels + v * R;
         const auto add = *reinterpret_cast<const Pack<T, R>*>(residual + (pixel + p) * (3 * S::subpixels) + channel);
         Pack<Sample, R> result;
 #pragma unroll
         for (int u = 0; u < R; ++u)
-            result.at[u] = fromUnit<Sample>(colour[c][u] / sum[u] + static_cast<float>(add.at[u]) + bias[S::logits + channel + u]);
+            result.at[u] = fromUnit<Sample>(
+                fmaf(colour[c][u], sum[u], static_cast<float>(add.at[u]) + bias[S::logits + channel + u]));
         Sample* to = out + c * outPlane + (static_cast<long long>(row) * R + v) * outRow + static_cast<long long>(begin + p) * R;
         *reinterpret_cast<Pack<Sample, R>*>(to) = result;
     }

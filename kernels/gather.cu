@@ -3,7 +3,8 @@
 //   out[p, c] = sum_k share_k[p, first_k + c]
 //
 // Layouts: out [pixels, growth]; share k is [pixels, stride_k], its pointer already at first_k. N channels a thread.
-// The sum is in float and is rounded once. Bound by bytes: (shares + 1) * growth * sizeof(T) a pixel, 256 for three in half.
+// The sum is in float and is rounded once. Bound by bytes: (shares + 1) * growth * sizeof(T) a pixel, 256 for three
+// in half.
 
 #include "samples.cuh"
 

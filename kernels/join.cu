@@ -1,12 +1,12 @@
-// The input of a dense block (or of the merge): batch norm, ReLU and concatenation in one pass, since BN + ReLU is a clamp whose
-// slope and offset live in the convolution behind it.
+// The input of a dense block (or of the merge): batch norm, ReLU and concatenation in one pass, since BN + ReLU is a
+// clamp whose slope and offset live in the convolution behind it.
 //
 //   out[y, x, c] = clamp(piece(c)[y, x, c - start of its piece], low[c], high[c])     inside,     rest[c] on the rim
 //
-// Layouts: out [height + 2 rim, width + 2 rim, F] with rim 0 or 1; the first piece is [height, width, 64], the others
-// [height, width, growth], all contiguous; bounds are float [3, F]: low, high, rest. N channels a thread, 16 bytes or what
-// divides the growth; threadIdx.x goes over the channels, so a warp writes consecutive bytes.
-// Bound by bytes: each channel read once and written once, 2 * F * sizeof(T) a pixel: 768 for F = 192 in half.
+// Layouts: out [height + 2 rim, width + 2 rim, F] with rim 0 or 1; the first piece is [height, width, 64], the
+// others [height, width, growth], all contiguous; bounds are float [3, F]: low, high, rest. N channels a thread, 16
+// bytes or what divides the growth; threadIdx.x goes over the channels, so a warp writes consecutive bytes. Bound by
+// bytes: each channel read once and written once, 2 * F * sizeof(T) a pixel: 768 for F = 192 in half.
 
 #include "samples.cuh"
 
@@ -24,12 +24,8 @@ __global__ void __launch_bounds__(256) join(T* __restrict__ out, const __grid_co
     const int k = channel < kFirst ? 0 : 1 + (channel - kFirst) / growth;
     const int stride = k == 0 ? kFirst : growth;
     const T* __restrict__ piece = pieces.at[k] + (k == 0 ? channel : (channel - kFirst) % growth);
-    float low[N], high[N];
-#pragma unroll
-    for (int i = 0; i < N; ++i) {
-        low[i] = bounds[channel + i];
-        high[i] = bounds[features + channel + i];
-    }
+    const auto low = *reinterpret_cast<const Pack<float, N>*>(bounds + channel);
+    const auto high = *reinterpret_cast<const Pack<float, N>*>(bounds + features + channel);
     const int y = static_cast<int>(blockIdx.y) - rim, across = width + 2 * rim;
     int column = blockIdx.x * blockDim.y * kSteps + threadIdx.y;
 #pragma unroll
@@ -41,7 +37,8 @@ __global__ void __launch_bounds__(256) join(T* __restrict__ out, const __grid_co
         if (inside) {
             to = *reinterpret_cast<const Pack<T, N>*>(piece + (static_cast<long long>(y) * width + x) * stride);
 #pragma unroll
-            for (int i = 0; i < N; ++i) to.at[i] = static_cast<T>(fminf(fmaxf(static_cast<float>(to.at[i]), low[i]), high[i]));
+            for (int i = 0; i < N; ++i)
+                to.at[i] = static_cast<T>(fminf(fmaxf(static_cast<float>(to.at[i]), low.at[i]), high.at[i]));
         } else {
 #pragma unroll
             for (int i = 0; i < N; ++i) to.at[i] = static_cast<T>(bounds[2 * features + channel + i]);

@@ -2,9 +2,10 @@
 //
 //   out[y, x, c] = planes[c, clamp(top + y), clamp(left + x)] / peak     for c < 3,     0 for the channels that fill up 16 bytes
 //
-// Layouts: out [height, width, 8] half or [height, width, 4] float; planes [3, H, W], any stride of rows and planes. Pixels outside
-// the frame read the nearest inside. A thread makes a pixel: a warp reads 32 neighbours of each plane and writes 512 bytes.
-// Bound by bytes: 3 samples read and 16 bytes written a pixel, 19 for 8-bit sources, 2.5 MB for 480x270.
+// Layouts: out [height, width, 8] half or [height, width, 4] float; planes [3, H, W], any stride of rows and planes.
+// Pixels outside the frame read the nearest inside. A thread makes a pixel: a warp reads 32 neighbours of each plane
+// and writes 512 bytes. Bound by bytes: 3 samples read and 16 bytes written a pixel, 19 for 8-bit sources, 2.5 MB
+// for 480x270.
 
 #include "samples.cuh"
 
