@@ -173,6 +173,7 @@ def test_tiles_are_chosen_from_the_devices_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (40 << 30, 80 << 30))
     large = opened(tmp_path, random_weights(STREAMING), source, fp16=True)
     assert small.plan.size is not None
+    assert min(small.plan.size) > 100  # all tiles have one working memory: smaller ones would gain little
     assert large.plan == memory.Plan(None)
     for cuda_engine in (small, large):
         assert isinstance(cuda_engine._backend, CudaBackend)

@@ -47,18 +47,29 @@ def channels_working(config: DufConfig) -> int:
 
 
 def plan(
-    config: DufConfig, height: int, width: int, budget: int, *, overlap: int, keep: int, sample_bytes: int = 4
+    config: DufConfig,
+    height: int,
+    width: int,
+    budget: int,
+    *,
+    overlap: int,
+    keep: int,
+    sample_bytes: int = 4,
+    shared: bool = False,
 ) -> Plan:
     """The largest tiles with which a picture of height x width LR pixels stays within `budget` bytes.
 
     Where even small tiles do not fit because of what all of them keep, nothing is kept (`retain` False) and each frame
-    costs about twice the arithmetic.
+    costs about twice the arithmetic. shared: tiles have one working memory between them, as on a CUDA device.
     """
     least = 2 * overlap + max(16, overlap)
     for retain in (True, False):
         size = (width, height)
         while True:
-            if _bytes(config, height, width, size, overlap, retain, keep) * sample_bytes + STRIPS <= budget:
+            tiles = _tiles(size, (width, height), overlap)
+            kept = channels_kept(config, keep) * (tiles if retain else 1)
+            working = channels_working(config) * (1 if shared else tiles)
+            if size[0] * size[1] * (kept + working) * sample_bytes + STRIPS <= budget:
                 return Plan(None if size == (width, height) else size, retain)
             smaller = halve(size, least)
             if smaller == size:
@@ -75,11 +86,7 @@ def halve(size: tuple[int, int], least: int) -> tuple[int, int]:
     return width, max(min(height, least), -(-height // 2))
 
 
-def _bytes(
-    config: DufConfig, height: int, width: int, size: tuple[int, int], overlap: int, retain: bool, keep: int
-) -> int:
-    """Samples, not bytes: what all tiles keep and what the one that is being computed needs."""
-    tile = size[0] * size[1]
-    across, down = (1 if s >= w else -(-w // (s - 2 * overlap)) for s, w in zip(size, (width, height), strict=True))
-    kept = channels_kept(config, keep)
-    return tile * (kept * (across * down if retain else 1) + channels_working(config) * across * down)
+def _tiles(size: tuple[int, int], picture: tuple[int, int], overlap: int) -> int:
+    """How many tiles of a size, with their overlap, cover a picture."""
+    across, down = (1 if s >= w else -(-w // (s - 2 * overlap)) for s, w in zip(size, picture, strict=True))
+    return across * down
