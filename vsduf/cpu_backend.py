@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-import threading
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vsduf.cpu import CpuLayers, planes_to_picture
+from vsduf.cpu import CpuLayers, CpuNetwork, planes_to_picture
 from vsduf.folded import Folded
 from vsduf.tiles import Tile
 from vsduf.trunk import Layers
 from vsduf.upscaler import Planes
+from vsduf.worker import computed
 
 
 class CpuBackend:
     """See `backend.Backend`. extension: LR pixels by which a frame is extended at every side before tiles are cut."""
 
     def __init__(self, folded: Folded, extension: int) -> None:
-        self._folded, self._extension = folded, extension
-        self._lock = threading.Lock()
+        self._network, self._extension = computed(lambda: CpuNetwork(folded)), extension
         self._frames: Mapping[int, Planes] = {}
 
     def layers(self, tile: Tile) -> Layers:
         """See `backend.Backend`."""
-        return CpuLayers(self._folded, tile, self._picture)
+        return CpuLayers(self._network, tile, self._picture)
 
     def make(
         self, window: Sequence[int], frames: Mapping[int, Planes], out: Planes, compute: Callable[[Planes], None]
     ) -> None:
         """See `backend.Backend`."""
-        with self._lock, torch.inference_mode():
+        computed(functools.partial(self._make, frames, out, compute))
+
+    def _make(self, frames: Mapping[int, Planes], out: Planes, compute: Callable[[Planes], None]) -> None:
+        with torch.inference_mode():
             self._frames = frames
             try:
                 compute(out)
@@ -61,10 +64,12 @@ class CpuBackend:
         return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)  # torch has no type for it
 
     def release(self) -> None:
-        """Nothing is held but what the tiles hold."""
+        """Gives the working memory back."""
+        self._network.scratch.clear()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Gives the working memory back."""
+        self._network.scratch.clear()
 
     def _picture(self, frame: int, tile: Tile) -> Tensor:
         return planes_to_picture(self._frames[frame], tile, self._extension)

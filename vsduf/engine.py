@@ -15,6 +15,7 @@ from vsduf.folded import Folded, fold
 from vsduf.trunk import Trunk
 from vsduf.upscaler import Planes
 from vsduf.weights import Weights
+from vsduf.worker import computed
 
 EXTENSION = 4  # LR pixels by which a frame is extended for networks that have not learnt what a picture's edge is
 KEEP = 2  # windows back that results are held for: requests may arrive a little out of order
@@ -37,7 +38,7 @@ class Engine:
         self.scale, self.siting = model.config.scale, model.siting
         self.width, self.height, self.overlap, self.warn = width, height, overlap, warn
         self.extension = 0 if model.metadata.get("border") == "learned" else EXTENSION
-        self._backend = backend(fold(model.network()), self.extension)
+        self._backend = backend(computed(lambda: fold(model.network())), self.extension)
         self._use(plan)
 
     def _use(self, plan: memory.Plan) -> None:
@@ -104,7 +105,7 @@ def open_engine(
     if num_streams is not None and num_streams < 1:
         raise ArgumentError(f"num_streams is {num_streams}; it must be 1 or more")
     choice = choose(device_id, fp16)
-    loaded = weights.load(model if model is not None else weights.best(scale))
+    loaded = computed(lambda: weights.load(model if model is not None else weights.best(scale)))
     config = loaded.config
     if config.scale != scale:
         raise ArgumentError(

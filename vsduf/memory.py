@@ -9,7 +9,7 @@ import psutil
 from vsduf.network import RADIUS, WINDOW, DufConfig
 
 SHARE = 0.6  # of free memory that an engine plans to use: the source, other filters and the encoder want some too
-STRIPS = 32 << 20  # bytes of the heads' working memory, whatever the size of the picture
+STRIPS = 64 << 20  # bytes of a strip's working memory, whatever the size of the picture
 
 
 @dataclass(frozen=True)

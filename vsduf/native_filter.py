@@ -31,7 +31,7 @@ def dynamic_filter(out: Planes, frame: Tensor, logits: Tensor, residual: Tensor,
         raise ValueError("dynamic_filter takes contiguous logits and residual, and a frame of contiguous rows")
     pointers = (ctypes.c_void_p * 3)(*(p.ctypes.data for p in out))
     item = out[0].itemsize
-    failed = _library().vsduf_dynamic_filter(
+    failed = library().vsduf_dynamic_filter(
         *(t.data_ptr() for t in (logits, residual, bias, frame)), pointers, frame.stride(1), frame.stride(0),
         out[0].strides[0] // item, rows, width, columns.start, columns.stop, scale, SAMPLES[out[0].dtype],
         torch.get_num_threads(),
@@ -41,7 +41,8 @@ def dynamic_filter(out: Planes, frame: Tensor, logits: Tensor, residual: Tensor,
 
 
 @functools.cache
-def _library() -> ctypes.CDLL:
+def library() -> ctypes.CDLL:
+    """The native library; raises DeviceError where it cannot be loaded."""
     path = library_path()
     try:
         library = ctypes.CDLL(str(path))

@@ -20,6 +20,7 @@ from vsduf.ops import dynamic_upsample
 from vsduf.render import planes
 from vsduf.upscaler import Planes
 from vsduf.weights import Weights, save
+from vsduf.worker import computed
 
 OURS, PLAIN = "core.duf.Upscale", "plain torch"
 PEERS = {  # filter -> whether convolutions of volumes are fast there, and whether it wants a stream for each core
@@ -74,16 +75,21 @@ def ours(clip: vs.VideoNode, weights: Weights, folder: Path, device_id: int, hal
 
 
 def plain(source: NDArray[np.float32], weights: Weights, device: torch.device, half: bool = False) -> Contender:
-    """The network as it is written down, on all seven frames of every window, which go to the device and come back."""
+    """The network as it is written down, on all seven frames of every window, which go to the device and come back.
+
+    On the same thread as ours: see `worker`.
+    """
     dtype = torch.float16 if half else torch.float32
     network = weights.network().to(device, dtype)
 
     @torch.inference_mode()
+    def frame(n: int) -> Planes:
+        window = torch.from_numpy(source[n : n + WINDOW]).to(device, dtype).transpose(0, 1)[None]
+        picture = dynamic_upsample(window[:, :, RADIUS].float(), *(t.float() for t in network(window)))
+        return list(picture[0].cpu().numpy())
+
     def make(first: int, count: int) -> Planes:
-        for n in range(first, first + count):
-            window = torch.from_numpy(source[n : n + WINDOW]).to(device, dtype).transpose(0, 1)[None]
-            picture = dynamic_upsample(window[:, :, RADIUS].float(), *(t.float() for t in network(window)))[0].cpu()
-        return list(picture.numpy())
+        return computed(lambda: [frame(n) for n in range(first, first + count)][-1])
 
     return Contender(f"{PLAIN}, half" if half else PLAIN, form_of(weights), make, half)
 

@@ -18,6 +18,7 @@ from vsduf.cli import say
 from vsduf.device import CPU, choose
 from vsduf.errors import ArgumentError
 from vsduf.network import DEPTHS, WINDOW, DufConfig
+from vsduf.worker import computed
 
 BATCH = 4  # frames that everyone makes in a round
 FORMS = {"streaming": ["streaming"], "paper": ["paper"], "both": ["streaming", "paper"]}
@@ -49,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     torch.backends.cudnn.benchmark = True
     count = math.ceil(args.frames / BATCH)
     with tempfile.TemporaryDirectory(prefix="vsduf-") as folder:
-        everyone = list(_contenders(args, Path(folder), (count + 1) * BATCH, device, half))
+        frames = (count + 1) * BATCH
+        everyone = computed(lambda: list(_contenders(args, Path(folder), frames, device, half)))
     results = rounds.measure(everyone, count, BATCH, _progress(count))
     width, height = args.size
     title = f"{width}x{height} x{args.scale}, {args.layers} layers, {report.machine(device)['device']}"

@@ -22,7 +22,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 PLUGINS = "vapoursynth/plugins/vsduf"
 HERE = Path("vsduf/native")
 EXACT = ("-fno-math-errno", "-fno-trapping-math")  # lets loops become vectors and leaves every result as it is
-SOURCES = ("duf.cpp", "dynamic_filter.cpp")
+SOURCES = ("duf.cpp", "dynamic_filter.cpp", "pixels.cpp", "winograd.cpp")
 
 
 class NativeBuildHook(BuildHookInterface[Any]):

@@ -7,31 +7,12 @@
 // Layouts: logits [rows, width, 25, R*R], residual [rows, width, 3, R*R], bias [28, R*R], frame three padded planes whose pixel (0, 0)
 // is the tap of pixel (0, 0) up and left by two. Bound by reading the logits once: 1.6 KB a pixel for R = 4.
 
-#include <algorithm>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <thread>
 #include <type_traits>
-#include <vector>
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
-// One build for every processor: the loader picks the widest vectors that it has.
-#define WIDEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define WIDEST
-#endif
-#if defined(_WIN32)
-#define EXPORT extern "C" __declspec(dllexport)
-#else
-#define EXPORT extern "C" __attribute__((visibility("default")))
-#endif
-#if defined(_MSC_VER)
-#define INLINE static __forceinline
-#else
-#define INLINE static inline __attribute__((always_inline))
-#endif
+#include "native.h"
 
 namespace {
 
@@ -134,11 +115,6 @@ EXPORT int vsduf_dynamic_filter(const float *logits, const float *residual, cons
     if (scale < 2 || scale > 4 || sample < 0 || sample > 2) return 1;
     const Job job = {logits, residual, bias, frame, {out[0], out[1], out[2]}, frameRow, framePlane, outRow, width, first, last};
     const Rows run = kRows[sample][scale - 2];
-    const int count = std::max(1, std::min(threads, rows));
-    std::vector<std::thread> others;
-    for (int i = 1; i < count; ++i)
-        others.emplace_back([&, i] { run(job, rows * i / count, rows * (i + 1) / count); });
-    run(job, 0, rows / count);
-    for (std::thread &other : others) other.join();
+    share(run, job, rows, static_cast<std::ptrdiff_t>(last - first) * kTaps * scale * scale, threads);
     return 0;
 }
