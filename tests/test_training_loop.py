@@ -150,7 +150,25 @@ def test_beginning_from_weights(run, tmp_path):
     saved = weights.load(tmp_path / "out" / files.WEIGHTS).state
     assert begun.step == 0
     assert all(torch.equal(v, saved[k]) for k, v in begun.network.state_dict().items() if v.is_floating_point())
+
+
+def test_beginning_from_weights_for_another_scale(run, tmp_path):
+    path = run()
+    trainer(path).run(lambda state: None)
+    text = path.read_text() + "\n"
     path.write_text(f'start = "out/{files.WEIGHTS}"\n' + text.replace("scale = 2", "scale = 3").replace('"out"', '"b"'))
+    begun = trainer(path).network.state_dict()
+    saved = weights.load(tmp_path / "out" / files.WEIGHTS).state
+    assert {k for k, v in saved.items() if not torch.equal(v, begun[k])} == {
+        f"{head}.2.{kind}" for head in ("filter_head", "residual_head") for kind in ("weight", "bias")
+    }
+
+
+def test_beginning_from_weights_of_another_form_is_refused(run, tmp_path):
+    path = run()
+    trainer(path).run(lambda state: None)
+    text = path.read_text() + "\n"
+    path.write_text(f'start = "out/{files.WEIGHTS}"\nstreaming = false\n' + text.replace('"out"', '"b"'))
     with pytest.raises(ArgumentError, match="make them alike"):
         trainer(path)
 

@@ -73,6 +73,7 @@ def _per_colour(template: vs.VideoNode, clip: vs.VideoNode, convert: Callable[[C
         colour = colour_of(f.props, family, height)
         if colour not in nodes:
             nodes[colour] = convert(colour)
+            nodes[colour].std.SetVideoCache(mode=0)  # its one reader is FrameEval, which VapourSynth does not know
         return nodes[colour]
 
     return template.std.FrameEval(select, prop_src=[clip])

@@ -6,7 +6,7 @@ import copy
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -188,10 +188,13 @@ class Trainer:
 
 
 def _begin_from(start: str, network: Duf) -> None:
+    """Takes the weights of `start`; of a network for another scale all but the last layers, which depend on it."""
     loaded = weights.load(start)
-    if loaded.config != network.config:
+    if replace(loaded.config, scale=network.config.scale) != network.config:
         raise ArgumentError(f"start is {start!r}, {loaded.config}, but {network.config} is configured; make them alike")
-    network.load_state_dict(loaded.state)
+    ours, same = network.state_dict(), loaded.config == network.config
+    taken = {name: t for name, t in loaded.state.items() if same or t.shape == ours[name].shape}
+    network.load_state_dict(ours | taken)
 
 
 def _set_momentum(network: Duf, momentum: float) -> None:
