@@ -17,7 +17,7 @@ from vsduf.evaluation import Task, low_resolution, mean, score_frames, score_ups
 class Bicubic:
     """An upscaler that does what it is compared with; remembers what it was asked for."""
 
-    siting = "center"
+    siting, at_once = "center", 1
 
     def __init__(self, scale=4):
         self.scale, self.windows, self.closed = scale, [], False

@@ -150,6 +150,30 @@ def test_an_upscaler_is_called_by_one_thread_at_a_time():
         future.result().close()
 
 
+class Together(Mixing):
+    """Waits until two frames are made at a time."""
+
+    at_once = 2
+
+    def __init__(self):
+        super().__init__()
+        self.both = threading.Barrier(2, timeout=20)
+
+    def __call__(self, window, frames, out):
+        self.both.wait()
+        super().__call__(window, frames, out)
+
+
+def test_an_upscaler_that_gains_from_it_is_called_by_several_threads():
+    if vs.core.num_threads < 2:
+        pytest.skip("VapourSynth has one thread here")
+    source = noise(vs.RGB24, 8, 8, 20)
+    node, linear = plugin.upscale_with(source, Together()), plugin.upscale_with(source, Mixing())
+    for n, future in enumerate([node.get_frame_async(n) for n in range(20)]):
+        with future.result() as frame:
+            assert b"".join(np.array(frame[i]).tobytes() for i in range(3)) == bytes_of(linear, n)
+
+
 def test_threads_that_ask_at_once_get_the_same_bytes():
     source = noise(vs.RGB24, 16, 16, 8)
     linear = [bytes_of(plugin.upscale_with(source, Mixing()), n) for n in range(8)]

@@ -8,6 +8,8 @@ from vsduf.upscaler import CENTRE
 class Nearest:
     """Repeats every pixel of the centre frame; remembers what it was asked, and whether it was closed."""
 
+    at_once = 1
+
     def __init__(self, scale=2, siting=CENTRE):
         self.scale, self.siting, self.closed, self.windows, self.seen = scale, siting, 0, [], {}
 

@@ -14,7 +14,9 @@ from vsduf.upscaler import Planes
 
 
 class Backend(Protocol):
-    """`cpu_backend.CpuBackend` or `cuda_backend.CudaBackend`."""
+    """`cpu_backend.CpuBackend` or `cuda_backend.CudaBackend`. at_once: pictures that are made faster together."""
+
+    at_once: int
 
     def layers(self, tile: Tile) -> Layers:
         """The arithmetic for one tile; used inside `make` alone."""

@@ -20,6 +20,8 @@ from vsduf.worker import computed
 class CpuBackend:
     """See `backend.Backend`. extension: LR pixels by which a frame is extended at every side before tiles are cut."""
 
+    at_once = 1
+
     def __init__(self, folded: Folded, extension: int) -> None:
         self._network, self._extension = computed(lambda: CpuNetwork(folded)), extension
         self._frames: Mapping[int, Planes] = {}

@@ -8,7 +8,6 @@ frame the next one's sources go up and the one before comes down, each on the th
 from __future__ import annotations
 
 import functools
-import queue
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,6 +22,7 @@ from vsduf.folded import Folded
 from vsduf.network import WINDOW
 from vsduf.tiles import Tile
 from vsduf.trunk import Layers
+from vsduf.turns import Turns
 from vsduf.upscaler import Planes
 
 STREAMS = 3  # pictures on their way by default: one going up, one being made, one coming down
@@ -43,9 +43,8 @@ class CudaBackend:
         self._worker = ThreadPoolExecutor(1, "vsduf-cuda", cuda.use, (device,))
         with cuda.on_device(device):
             self._sources = SourceRing(WINDOW + SPARE, device)
-            self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
-            for _ in range(num_streams):
-                self._results.put(Result(device))
+            self._results = Turns([Result(device) for _ in range(num_streams)])
+        self.at_once = num_streams
 
     def layers(self, tile: Tile) -> Layers:
         """See `backend.Backend`."""
@@ -55,13 +54,10 @@ class CudaBackend:
         self, window: Sequence[int], frames: Mapping[int, Planes], out: Planes, compute: Callable[[Tensor], None]
     ) -> None:
         """See `backend.Backend`."""
-        result = self._results.get()
-        try:
+        with self._results.take(window[len(window) // 2]) as result:
             self._worker.submit(self._queue, window, frames, out, result, compute).result()
             with cuda.on_device(self._device):
                 result.download(out)
-        finally:
-            self._results.put(result)
 
     def finish(self, layers: Layers, inputs: list[Tensor], frame: int, picture: Tensor) -> None:
         """See `backend.Backend`."""
@@ -86,8 +82,7 @@ class CudaBackend:
         self._worker.shutdown()
         self._scratch.clear()
         self._sources.clear()
-        while not self._results.empty():
-            self._results.get()
+        self._results.clear()
         cuda.empty_cache()
 
     def _queue(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import sys
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +47,31 @@ def choose(device_id: int | None, fp16: bool | None) -> Choice:
         found = f"there are {count}" if count else "torch finds none"
         raise DeviceError(f"device_id is {device_id}, but of CUDA devices {found}; set device_id=-1 for the CPU")
     return Choice(device_id, True if fp16 is None else fp16)
+
+
+@functools.cache
+def overlooked() -> str | None:
+    """What to say where an NVIDIA card stands by while the CPU computes, because torch cannot use it; else None."""
+    count = 0 if torch.cuda.is_available() else _cards()
+    if not count:
+        return None
+    there = "an NVIDIA card is there" if count == 1 else f"{count} NVIDIA cards are there"
+    if torch.version.cuda is None:
+        return f"{there}, but torch {torch.__version__} was built without CUDA, so the CPU computes; {MEND}"
+    built = f"torch {torch.__version__} for CUDA {torch.version.cuda} cannot use it"
+    return f"{there}, but {built}, so the CPU computes; update the driver, or take a torch for an older CUDA"
+
+
+def _cards() -> int:
+    """How many devices NVIDIA's driver counts; 0 where there is none of them, or no driver."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return 0
+    return count.value
 
 
 def names() -> list[str]:

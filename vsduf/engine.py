@@ -9,7 +9,7 @@ from typing import Any
 from vsduf import memory, tiles, weights
 from vsduf.backend import Backend
 from vsduf.cpu_backend import CpuBackend
-from vsduf.device import CPU, choose
+from vsduf.device import CPU, choose, overlooked
 from vsduf.errors import ArgumentError, DeviceError
 from vsduf.folded import Folded, fold
 from vsduf.trunk import Trunk
@@ -19,6 +19,7 @@ from vsduf.worker import computed
 
 EXTENSION = 4  # LR pixels by which a frame is extended for networks that have not learnt what a picture's edge is
 KEEP = 2  # windows back that results are held for: requests may arrive a little out of order
+_mentioned: set[str] = set()
 
 
 class Engine:
@@ -39,6 +40,7 @@ class Engine:
         self.width, self.height, self.overlap, self.warn = width, height, overlap, warn
         self.extension = 0 if model.metadata.get("border") == "learned" else EXTENSION
         self._backend = backend(computed(lambda: fold(model.network())), self.extension)
+        self.at_once = self._backend.at_once
         self._use(plan)
 
     def _use(self, plan: memory.Plan) -> None:
@@ -105,6 +107,8 @@ def open_engine(
     if num_streams is not None and num_streams < 1:
         raise ArgumentError(f"num_streams is {num_streams}; it must be 1 or more")
     choice = choose(device_id, fp16)
+    if device_id is None and choice.device_id == CPU:
+        _mention(overlooked(), warn)
     loaded = computed(lambda: weights.load(model if model is not None else weights.best(scale)))
     config = loaded.config
     if config.scale != scale:
@@ -130,3 +134,10 @@ def open_engine(
         size, shared = 2 if choice.fp16 else 4, choice.device_id != CPU
         plan = memory.plan(config, height, width, budget, overlap=overlap, keep=KEEP, sample_bytes=size, shared=shared)
     return Engine(loaded, width, height, plan=plan, overlap=overlap, warn=warn, backend=backend)
+
+
+def _mention(fact: str | None, warn: Callable[[str], None]) -> None:
+    """Warns of what holds for the whole process, once."""
+    if fact is not None and fact not in _mentioned:
+        _mentioned.add(fact)
+        warn(fact)

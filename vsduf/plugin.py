@@ -131,7 +131,9 @@ def _graph(
 
 def _upscaled(clip: vs.VideoNode, upscaler: Upscaler, scenecut: bool, has_alpha: bool) -> vs.VideoNode:
     renderer = Renderer(upscaler, scenecut, has_alpha)
-    rgb = vs.core.duf.Window(colour.to_rgb(clip), RADIUS, upscaler.scale, renderer.render)
+    rgb = vs.core.duf.Window(
+        colour.to_rgb(clip), RADIUS, upscaler.scale, renderer.render, parallel=upscaler.at_once > 1
+    )
     if upscaler.siting == TOP_LEFT:
         back = -(upscaler.scale - 1) / 2  # HR pixels from a block's corner, where it was made, to its centre
         rgb = rgb.resize.Lanczos(src_left=back, src_top=back, filter_param_a=4)

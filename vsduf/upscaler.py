@@ -20,6 +20,7 @@ class Upscaler(Protocol):
 
     scale: int
     siting: str
+    at_once: int  # frames that are made faster if several threads ask for them at a time; 1 if that gains nothing
 
     def __call__(self, window: Sequence[int], frames: Mapping[int, Planes], out: Planes) -> None:
         """Writes the centre frame of `window` at R times its size into `out`.

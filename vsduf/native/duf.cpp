@@ -191,8 +191,9 @@ void VS_CC windowCreate(const VSMap *in, VSMap *out, void *, VSCore *core, const
     window->vi.height *= scale;
     const VSFilterDependency source{window->clip.get(), rpGeneral};
     const VSVideoInfo vi = window->vi;
-    vsapi->createVideoFilter(out, "Upscale", &vi, windowFrame, windowFree, fmParallelRequests, &source, 1,
-                             window.release(), core);
+    // Where `render` gains nothing from several threads, all but one of them are left to other filters.
+    const VSFilterMode mode = vsapi->mapGetInt(in, "parallel", 0, nullptr) ? fmParallel : fmParallelRequests;
+    vsapi->createVideoFilter(out, "Upscale", &vi, windowFrame, windowFree, mode, &source, 1, window.release(), core);
 }
 
 }  // namespace
@@ -207,6 +208,6 @@ VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI
     vspapi->registerFunction("Version", "", "version:data;torch:data;cuda:data;devices:data[]:empty;models:data[]:empty;", version, nullptr,
                              plugin);
     vspapi->registerFunction("Bind", "upscale:func;version:func;", "", bind, nullptr, plugin);
-    vspapi->registerFunction("Window", "clip:vnode;radius:int;scale:int;render:func;", "clip:vnode;", windowCreate, nullptr,
+    vspapi->registerFunction("Window", "clip:vnode;radius:int;scale:int;render:func;parallel:int;", "clip:vnode;", windowCreate, nullptr,
                              plugin);
 }

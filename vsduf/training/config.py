@@ -48,9 +48,9 @@ class Schedule:
 class RunConfig:
     """One training run: what is trained, on what, for how long, and where its files go.
 
-    start: a bundled model or a weights file to begin from, instead of chance; it may be for another scale. licence and data go into the weights
-    file. ema: how much of itself the moving average keeps at a step. huber: where the loss turns from square to
-    straight. norm_momentum: what batch norm's averages take from a step (torch's sense).
+    start: a bundled model or a weights file to begin from, instead of chance; it may be for another scale. licence
+    and data go into the weights file. ema: how much of itself the moving average keeps at a step. huber: where the
+    loss turns from square to straight. norm_momentum: what batch norm's averages take from a step (torch's sense).
     """
 
     output: Path
