@@ -128,6 +128,8 @@ def test_minutes_end_cleanly(run, tmp_path):
     short.run(lambda state: None, minutes=0.005)
     assert 0 < short.step < 10_000
     assert files.read_checkpoint(tmp_path / "out" / files.CHECKPOINT)["step"] == short.step
+    assert [row["step"] for row in short.history] == [short.step]  # whoever trained for an hour is told what came of it
+    assert (tmp_path / "out" / files.CURVES).exists()
 
 
 def test_another_network_is_refused(run, tmp_path):

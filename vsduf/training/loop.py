@@ -88,8 +88,8 @@ class Trainer:
             now = time.monotonic()
             self.seconds = before + now - started
             last = self.step == self.config.schedule.steps
-            due = last or self.step % self.config.validate_every == 0
             over = minutes is not None and now - started > 60 * minutes
+            due = last or self.step % self.config.validate_every == 0 or (over and not self.history)
             if due:
                 report(State(self.step, self._mean_loss(), self._validate()))
                 files.draw_curves(self.history, self.config.output / files.CURVES)
