@@ -8,6 +8,7 @@ import vapoursynth as vs
 from clips import noise
 
 import vsduf
+from vsduf import weights
 from vsduf.checks import pair
 from vsduf.errors import ArgumentError
 
@@ -49,9 +50,8 @@ def test_clips_that_cannot_be_upscaled(clip, said):
 ARGUMENTS = [
     ({"scale": 1}, "scale is 1; give 2, 3 or 4"),
     ({"scale": 5}, "scale is 5; give 2, 3 or 4"),
-    ({"scale": 2}, "no model for scale 2 comes with vsduf; name a weights file"),
     ({"scale": 2, "model": "duf-16s-x4"}, "'duf-16s-x4' upscales by 4, not by 2; set scale=4"),
-    ({"model": "duff"}, "no model 'duff'; bundled are duf-16s-x4"),
+    ({"model": "duff"}, "no model 'duff'; bundled are duf-16s-x2, "),
     ({"model": "/nowhere/at.safetensors"}, "/nowhere/at.safetensors does not exist"),
     ({"device_id": -2}, "device_id is -2; it must be -1 for the CPU"),
     ({"device_id": 99}, "device_id is 99, but"),
@@ -67,6 +67,11 @@ ARGUMENTS = [
 @pytest.mark.parametrize(("arguments", "said"), ARGUMENTS, ids=[str(a) for a, _ in ARGUMENTS])
 def test_arguments_that_cannot_be_used(arguments, said):
     assert said in refusal(RGB, **arguments)
+
+
+def test_a_scale_without_a_bundled_model(monkeypatch):
+    monkeypatch.setattr(weights, "bundled", lambda: ["duf-16s-x4"])
+    assert "no model for scale 2 comes with vsduf; name a weights file" in refusal(RGB, scale=2)
 
 
 def test_torch_without_cuda_says_what_mends_it(monkeypatch):
