@@ -131,8 +131,8 @@ def open_engine(
         backend = cuda_backend.on(choice, num_streams)
         budget = cuda_backend.budget(choice, width, height, scale, num_streams)
     if plan is None:
-        size, shared = 2 if choice.fp16 else 4, choice.device_id != CPU
-        plan = memory.plan(config, height, width, budget, overlap=overlap, keep=KEEP, sample_bytes=size, shared=shared)
+        size = 2 if choice.fp16 else 4
+        plan = memory.plan(config, height, width, budget, overlap=overlap, keep=KEEP, sample_bytes=size)
     return Engine(loaded, width, height, plan=plan, overlap=overlap, warn=warn, backend=backend)
 
 

@@ -9,7 +9,7 @@ import psutil
 from vsduf.network import RADIUS, WINDOW, DufConfig
 
 SHARE = 0.6  # of free memory that an engine plans to use: the source, other filters and the encoder want some too
-STRIPS = 64 << 20  # bytes of a strip's working memory, whatever the size of the picture
+STRIPS = 80 << 20  # bytes of a strip's working memory, whatever the size of the picture
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,11 @@ def plan(
     overlap: int,
     keep: int,
     sample_bytes: int = 4,
-    shared: bool = False,
 ) -> Plan:
     """The largest tiles with which a picture of height x width LR pixels stays within `budget` bytes.
 
     Where even small tiles do not fit because of what all of them keep, nothing is kept (`retain` False) and each frame
-    costs about twice the arithmetic. shared: tiles have one working memory between them, as on a CUDA device.
+    costs about twice the arithmetic. Tiles have one working memory between them.
     """
     least = 2 * overlap + max(16, overlap)
     for retain in (True, False):
@@ -68,8 +67,7 @@ def plan(
         while True:
             tiles = _tiles(size, (width, height), overlap)
             kept = channels_kept(config, keep) * (tiles if retain else 1)
-            working = channels_working(config) * (1 if shared else tiles)
-            if size[0] * size[1] * (kept + working) * sample_bytes + STRIPS <= budget:
+            if size[0] * size[1] * (kept + channels_working(config)) * sample_bytes + STRIPS <= budget:
                 return Plan(None if size == (width, height) else size, retain)
             smaller = halve(size, least)
             if smaller == size:
