@@ -7,6 +7,7 @@ import torch
 from networks import random_weights
 
 from vsduf import device, engine, weights
+from vsduf.errors import DeviceError
 from vsduf.network import DufConfig
 
 
@@ -35,6 +36,7 @@ def driver(monkeypatch):
         monkeypatch.setattr(ctypes, "CDLL", load)
         monkeypatch.setattr(torch.version, "cuda", cuda)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: usable)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
         return device.overlooked.__wrapped__()
 
     return install
@@ -46,7 +48,8 @@ def test_a_torch_without_cuda_beside_a_card(driver):
 
 
 def test_a_driver_too_old_for_torch(driver):
-    assert "update the driver" in driver(Driver(1))
+    assert "cannot use it, so the CPU computes; update the driver" in driver(Driver(1))
+    assert "cannot use them" in driver(Driver(2))
 
 
 @pytest.mark.parametrize("found", [None, Driver(0), Driver(1, ready=999)])
@@ -56,6 +59,14 @@ def test_no_card_no_word(driver, found):
 
 def test_a_card_in_use_is_not_mentioned(driver):
     assert driver(Driver(1), usable=True) is None
+
+
+def test_a_torch_for_amd_has_no_cuda_devices(driver):
+    assert driver(None, cuda=None, usable=True) is None
+    assert device.choose(None, None) == device.Choice(device.CPU, False)
+    assert device.names() == []
+    with pytest.raises(DeviceError, match="built without CUDA"):
+        device.choose(0, None)
 
 
 def test_it_is_said_once_and_only_where_the_cpu_was_not_asked_for(monkeypatch, tmp_path):

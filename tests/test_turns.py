@@ -54,3 +54,17 @@ def test_an_error_gives_it_back():
         1 / 0  # noqa: B018
     with turns.take(2) as thing:
         assert thing == "only"
+
+
+def test_whoever_is_interrupted_while_waiting_leaves_the_line(monkeypatch):
+    turns = Turns(["only"])
+
+    def interrupted(_ready):
+        raise KeyboardInterrupt
+
+    with turns.take(1), monkeypatch.context() as patch:
+        patch.setattr(turns._changed, "wait_for", interrupted)
+        with pytest.raises(KeyboardInterrupt), turns.take(0):
+            pass
+    with turns.take(5) as thing:
+        assert thing == "only"

@@ -1,5 +1,8 @@
 """All arithmetic on the CPU happens on one thread, whoever asks."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -32,3 +35,21 @@ def test_errors_reach_the_caller_and_the_thread_lives_on():
     with pytest.raises(ZeroDivisionError):
         computed(lambda: 1 // 0)
     assert computed(lambda: 5) == 5
+
+
+FORK = """
+import os, signal
+from vsduf.worker import computed
+assert computed(lambda: 5) == 5
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    os._exit(computed(lambda: 7))
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+assert computed(lambda: 5) == 5
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_forked_process_has_a_thread_of_its_own():
+    subprocess.run([sys.executable, "-c", FORK], check=True)

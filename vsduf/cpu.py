@@ -13,12 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vsduf.folded import Clamp, Folded
+from vsduf.memory import ROWS, STRIP
 from vsduf.native_filter import dynamic_filter
 from vsduf.tiles import Tile
 from vsduf.upscaler import Planes
 from vsduf.winograd import SIDE, Convolution, Scratch, add, clamp, convolve, prepare
-
-STRIP = 5120  # pixels of a strip: 12 MB of a convolution's products, 16 MB of 768 hidden channels, 8 MB of logits
 
 
 class CpuNetwork:
@@ -100,9 +99,9 @@ class CpuLayers:
     def _heads(self, inputs: Sequence[Tensor], rows: range) -> tuple[Tensor, Tensor]:
         folded, scratch = self.folded, self.network.scratch
         count, middle = len(rows) * self.width, len(folded.filters)
-        merged = scratch.floats("merged", count, len(folded.hidden))
+        merged = scratch.floats("merged", len(rows), self.width, len(folded.hidden))
         convolve(self.network.merge, inputs, rows, merged, scratch)
-        hidden = self._product("hidden", merged, folded.hidden)
+        hidden = self._product("hidden", merged.view(count, -1), folded.hidden)
         torch.maximum(hidden, folded.hidden_rest, out=hidden)
         logits = self._product("logits", hidden[:, :middle], folded.filters)
         residual = self._product("residual", hidden[:, middle:], folded.residual)
@@ -113,7 +112,7 @@ class CpuLayers:
         return torch.mm(pixels, by, out=self.network.scratch.floats(name, len(pixels), by.shape[1]))
 
     def _cut_into_strips(self) -> list[range]:
-        step = max(SIDE, STRIP // self.width // SIDE * SIDE)
+        step = max(ROWS, STRIP // self.width // SIDE * SIDE)
         return [range(y, min(y + step, self.height)) for y in range(0, self.height, step)]
 
 

@@ -32,7 +32,7 @@ def choose(device_id: int | None, fp16: bool | None) -> Choice:
     Raises DeviceError for a device that is not there, for half precision on the CPU, and, where a CUDA device was asked
     for, for a torch that cannot use any, naming the command that mends it.
     """
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = _usable()
     if device_id is None:
         device_id = 0 if count else CPU
     if device_id < CPU:
@@ -52,13 +52,13 @@ def choose(device_id: int | None, fp16: bool | None) -> Choice:
 @functools.cache
 def overlooked() -> str | None:
     """What to say where an NVIDIA card stands by while the CPU computes, because torch cannot use it; else None."""
-    count = 0 if torch.cuda.is_available() else _cards()
+    count = 0 if _usable() else _cards()
     if not count:
         return None
-    there = "an NVIDIA card is there" if count == 1 else f"{count} NVIDIA cards are there"
+    there, them = ("an NVIDIA card is there", "it") if count == 1 else (f"{count} NVIDIA cards are there", "them")
     if torch.version.cuda is None:
         return f"{there}, but torch {torch.__version__} was built without CUDA, so the CPU computes; {MEND}"
-    built = f"torch {torch.__version__} for CUDA {torch.version.cuda} cannot use it"
+    built = f"torch {torch.__version__} for CUDA {torch.version.cuda} cannot use {them}"
     return f"{there}, but {built}, so the CPU computes; update the driver, or take a torch for an older CUDA"
 
 
@@ -76,6 +76,9 @@ def _cards() -> int:
 
 def names() -> list[str]:
     """Names of the CUDA devices, in order of device_id."""
-    return (
-        [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-    )
+    return [torch.cuda.get_device_name(i) for i in range(_usable())]
+
+
+def _usable() -> int:
+    """How many CUDA devices torch can use; a torch for AMD's answers by the same calls, and has none."""
+    return torch.cuda.device_count() if torch.version.cuda and torch.cuda.is_available() else 0

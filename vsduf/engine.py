@@ -38,7 +38,7 @@ class Engine:
     ) -> None:
         self.scale, self.siting = model.config.scale, model.siting
         self.width, self.height, self.overlap, self.warn = width, height, overlap, warn
-        self.extension = 0 if model.metadata.get("border") == "learned" else EXTENSION
+        self.extension = _extension(model)
         self._backend = backend(computed(lambda: fold(model.network())), self.extension)
         self.at_once = self._backend.at_once
         self._use(plan)
@@ -53,8 +53,12 @@ class Engine:
         self._backend.make(window, frames, out, lambda picture: self._compute(window, picture))
 
     def _compute(self, window: Sequence[int], picture: Any) -> None:
+        plan = self.plan
         while not self._try(window, picture):
             self._halve()
+        if self.plan is not plan and self.plan.size is not None:
+            size = "{}x{}".format(*self.plan.size)
+            self.warn(f"memory ran out; going on with {size} tiles, set tilesize to begin with them")
 
     def _try(self, window: Sequence[int], picture: Any) -> bool:
         """False if memory ran out."""
@@ -70,14 +74,14 @@ class Engine:
         return True
 
     def _halve(self) -> None:
-        size = self.plan.size or (self.width, self.height)
+        whole = self.width + 2 * self.extension, self.height + 2 * self.extension
+        size = whole if self.plan.size is None else (min(whole[0], self.plan.size[0]), min(whole[1], self.plan.size[1]))
         smaller = memory.halve(size, 2 * self.overlap + tiles.SMALLEST)
         if smaller == size:
             raise DeviceError(f"memory ran out, and {size[0]}x{size[1]} tiles cannot be smaller; free some memory")
         self._trunks.clear()
         self._backend.release()
         self._use(memory.Plan(smaller, retain=False))
-        self.warn(f"memory ran out; going on with {smaller[0]}x{smaller[1]} tiles, set tilesize to begin with them")
 
     def close(self) -> None:
         """Releases all memory; the engine is not called again."""
@@ -132,8 +136,14 @@ def open_engine(
         budget = cuda_backend.budget(choice, width, height, scale, num_streams)
     if plan is None:
         size = 2 if choice.fp16 else 4
-        plan = memory.plan(config, height, width, budget, overlap=overlap, keep=KEEP, sample_bytes=size)
+        extended = height + 2 * _extension(loaded), width + 2 * _extension(loaded)
+        plan = memory.plan(config, *extended, budget, overlap=overlap, keep=KEEP, sample_bytes=size)
     return Engine(loaded, width, height, plan=plan, overlap=overlap, warn=warn, backend=backend)
+
+
+def _extension(model: Weights) -> int:
+    """LR pixels by which frames are extended at every side."""
+    return 0 if model.metadata.get("border") == "learned" else EXTENSION
 
 
 def _mention(fact: str | None, warn: Callable[[str], None]) -> None:

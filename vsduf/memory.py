@@ -9,7 +9,8 @@ import psutil
 from vsduf.network import RADIUS, WINDOW, DufConfig
 
 SHARE = 0.6  # of free memory that an engine plans to use: the source, other filters and the encoder want some too
-STRIPS = 80 << 20  # bytes of a strip's working memory, whatever the size of the picture
+STRIP, ROWS = 5120, 4  # pixels of a strip, which pixelwise layers take at a time; a strip has so many rows at least
+PER_PIXEL = 16 << 10  # bytes of a strip's working memory for each of its pixels: products, hidden channels, logits
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def plan(
     """The largest tiles with which a picture of height x width LR pixels stays within `budget` bytes.
 
     Where even small tiles do not fit because of what all of them keep, nothing is kept (`retain` False) and each frame
-    costs about twice the arithmetic. Tiles have one working memory between them.
+    costs about twice the arithmetic. Tiles have one working memory between them. The network's own 16 to 104 MiB come
+    on top of the budget.
     """
     least = 2 * overlap + max(16, overlap)
     for retain in (True, False):
@@ -67,7 +69,8 @@ def plan(
         while True:
             tiles = _tiles(size, (width, height), overlap)
             kept = channels_kept(config, keep) * (tiles if retain else 1)
-            if size[0] * size[1] * (kept + channels_working(config)) * sample_bytes + STRIPS <= budget:
+            strip = max(STRIP, ROWS * size[0]) * PER_PIXEL
+            if size[0] * size[1] * (kept + channels_working(config)) * sample_bytes + strip <= budget:
                 return Plan(None if size == (width, height) else size, retain)
             smaller = halve(size, least)
             if smaller == size:

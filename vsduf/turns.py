@@ -27,10 +27,13 @@ class Turns[Thing]:
         turn = (frame, next(self._arrivals))
         with self._changed:
             heapq.heappush(self._waiting, turn)
-            self._changed.wait_for(lambda: self._free and self._waiting[0] == turn)
-            heapq.heappop(self._waiting)
-            thing = self._free.pop()
-            self._changed.notify_all()  # another may be free for the next in line
+            try:
+                self._changed.wait_for(lambda: self._free and self._waiting[0] == turn)
+                thing = self._free.pop()
+            finally:  # also where waiting is interrupted
+                self._waiting.remove(turn)
+                heapq.heapify(self._waiting)
+                self._changed.notify_all()  # another may be free for the next in line
         try:
             yield thing
         finally:

@@ -34,7 +34,8 @@ class Scratch:
     def floats(self, name: str, *shape: int) -> Tensor:
         """A contiguous float32 tensor of that shape with anything in it."""
         size = math.prod(shape)
-        if name not in self._held or len(self._held[name]) < size:
+        if len(self._held.get(name, ())) < size:
+            self._held.pop(name, None)  # before the next is made, not after
             self._held[name] = torch.empty(size)
         return self._held[name][:size].view(shape)
 
@@ -67,6 +68,7 @@ def prepare(kernel: Tensor, bias: Tensor, clamp: Clamp, *, relu: bool = False) -
 def convolve(by: Convolution, pieces: Sequence[Tensor], rows: range, out: Tensor, scratch: Scratch) -> None:
     """Those rows of the convolution's result, into `out`, [len(rows), W, channels out]."""
     height, width = pieces[0].shape[:2]
+    _check(pieces, by.clamp, out, (len(rows), width, by.kernel.shape[2]))
     tiles, (_, inputs, outputs) = -(-len(rows) // SIDE) * -(-width // SIDE), by.kernel.shape
     split, products = scratch.products("split", tiles, inputs), scratch.products("products", tiles, outputs)
     edge, threads = by.clamp, torch.get_num_threads()
@@ -82,8 +84,9 @@ def convolve(by: Convolution, pieces: Sequence[Tensor], rows: range, out: Tensor
 
 
 def clamp(pieces: Sequence[Tensor], by: Clamp, out: Tensor) -> None:
-    """The pieces joined along channels and clamped, into `out`, [..., all channels]."""
-    pixels, threads = out.numel() // out.shape[-1], torch.get_num_threads()
+    """The pieces, of one height and width, joined along channels and clamped, into `out`, [pixels, all channels]."""
+    pixels, threads = pieces[0].shape[:-1].numel(), torch.get_num_threads()
+    _check(pieces, by, out, (pixels, len(by.low)))
     _functions().vsduf_clamp(*_pieces(pieces), by.low.data_ptr(), by.high.data_ptr(), out.data_ptr(), pixels, threads)
 
 
@@ -97,6 +100,16 @@ def add(terms: Sequence[Tensor]) -> Tensor:
     distances = (ctypes.c_int * count)(*steps)
     _functions().vsduf_sum(_pointers(terms), distances, count, out.data_ptr(), channels, height * width, threads)
     return out
+
+
+def _check(pieces: Sequence[Tensor], by: Clamp, out: Tensor, shape: tuple[int, ...]) -> None:
+    """The library reads and writes where it is told to; raises ValueError for what would lie outside a tensor."""
+    if out.shape != shape or not out.is_contiguous():
+        raise ValueError(f"the result is {tuple(out.shape)}; it must be {shape}, contiguous")
+    if any(p.shape[:-1] != pieces[0].shape[:-1] for p in pieces) or sum(p.shape[-1] for p in pieces) != len(by.low):
+        raise ValueError(f"pieces {[tuple(p.shape) for p in pieces]} do not make a picture of {len(by.low)} channels")
+    if any(t.dtype != torch.float32 for t in (*pieces, out)):
+        raise ValueError("pieces and result are float32")
 
 
 def _pieces(pieces: Sequence[Tensor]) -> tuple[ctypes.Array[ctypes.c_void_p], ctypes.Array[ctypes.c_int], int]:

@@ -16,6 +16,7 @@ from vsduf import __version__
 from vsduf.benchmark.contenders import OURS, PEERS, PLAIN
 from vsduf.benchmark.rounds import Result
 from vsduf.errors import ArgumentError
+from vsduf.worker import computed
 
 HEADER = ("filter", "form", "fps", "best", "times the paper's", "times the same form's", "dB to ours")
 
@@ -68,7 +69,7 @@ def machine(device: torch.device) -> dict[str, Any]:
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
+        "torch_threads": computed(torch.get_num_threads),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
         "system": platform.platform(),
         "python": platform.python_version(),

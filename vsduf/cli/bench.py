@@ -54,8 +54,9 @@ def run(args: argparse.Namespace) -> int:
         everyone = computed(lambda: list(_contenders(args, Path(folder), frames, device, half)))
     results = rounds.measure(everyone, count, BATCH, _progress(count))
     width, height = args.size
-    title = f"{width}x{height} x{args.scale}, {args.layers} layers, {report.machine(device)['device']}"
-    print(f"{title}, {report.processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    machine = report.machine(device)
+    title = f"{width}x{height} x{args.scale}, {args.layers} layers, {machine['device']}"
+    print(f"{title}, {machine['processor']}, {machine['torch_threads']} threads, torch {machine['torch']}")
     print(report.table(results))
     _write(args, results, title, device)
     wrong = rounds.unequal(results)

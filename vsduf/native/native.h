@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -11,8 +12,9 @@
 #include <dlfcn.h>
 #endif
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
-// One build for every processor: the loader picks the widest vectors that it has.
+#if defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
+// One build for every processor: the loader picks the widest vectors that it has. (Older compilers do not know the
+// levels' names, and musl's loader does not pick.)
 #define WIDEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define WIDEST
@@ -64,7 +66,10 @@ void share(void (*run)(const Job &, int, int), const Job &job, int items, std::p
     Shared<Job> shared{run, job, items, count};
     if (count > 1 && openmp()) return openmp()(Shared<Job>::work, &shared, static_cast<unsigned>(count), 0);
     std::vector<std::thread> others;
-    for (int i = 1; i < count; ++i) others.emplace_back(Shared<Job>::work, &shared);
+    try {
+        for (int i = 1; i < count; ++i) others.emplace_back(Shared<Job>::work, &shared);
+    } catch (const std::system_error &) {  // the system has no more threads: those that there are do all parts
+    }
     Shared<Job>::work(&shared);
     for (std::thread &other : others) other.join();
 }
