@@ -135,7 +135,7 @@ def test_results_do_not_pile_up():
     held = []
     for n in range(40):
         upscale(engine, source, n)
-        held.append(len(engine._trunks[0]))
+        held.append(len(engine._trunks[0].tensors()))
     assert max(held[10:37]) == min(held[10:37])
 
 
@@ -146,7 +146,7 @@ def test_planned_memory_covers_what_a_trunk_holds():
         engine = make(weights, source)
         for n in range(20):
             upscale(engine, source, n)
-            held = sum(t.numel() for t in engine._trunks[0]._results.values()) / 36
+            held = sum(t.numel() for t in engine._trunks[0].tensors()) / 36
             assert held <= memory.channels_kept(config, keep=2)
 
 

@@ -184,15 +184,15 @@ def _launch(
     _require(len(grid) < 2 or grid[1] <= TALLEST, f"a picture has at most {TALLEST} rows")
     if 0 in grid:
         return
-    arguments = ", ".join([*(SAMPLES[t.dtype] for t in typed), *map(str, numbers)])
-    kernel = _kernel(name, f"{name}<{arguments}>", typed[0].device)
+    kernel = _kernel(name, tuple(t.dtype for t in typed), tuple(numbers), typed[0].device)
     with stream():
         kernel(grid, block, args)
 
 
 @functools.cache
-def _kernel(name: str, instance: str, device: torch.device) -> Any:
+def _kernel(name: str, types: tuple[torch.dtype, ...], numbers: tuple[int, ...], device: torch.device) -> Any:
     """Compiled at its first use on a device; CuPy keeps the result on disk, under a name that knows all sources."""
+    instance = f"{name}<{', '.join([*(SAMPLES[t] for t in types), *map(str, numbers)])}>"
     here = folder()
     sources = {path.name: path.read_bytes() for path in sorted(here.glob("*.cu*"))}
     version = hashlib.sha256(b"\0".join(sources.values())).hexdigest()[:16]  # CuPy does not look into what is included
@@ -231,12 +231,17 @@ def _wrapped(current: torch.cuda.Stream) -> Any:
 
 def _struct(pointers: Sequence[int], length: int, strides: Sequence[int] | None = None) -> np.ndarray[Any, Any]:
     """A kernel's struct, passed by value: `length` pointers, and as many ints if there are strides."""
-    fields = [("at", np.uint64, length)] + ([("stride", np.int32, length)] if strides is not None else [])
-    struct = np.zeros(1, np.dtype(fields, align=True))
+    struct = np.zeros(1, _fields(length, strides is not None))
     struct["at"][0, : len(pointers)] = pointers
     if strides is not None:
         struct["stride"][0, : len(strides)] = strides
     return struct
+
+
+@functools.cache
+def _fields(length: int, strides: bool) -> np.dtype[Any]:
+    fields = [("at", np.uint64, length)] + ([("stride", np.int32, length)] if strides else [])
+    return np.dtype(fields, align=True)
 
 
 def _vector(channels: int, tensor: Tensor, *strides: int) -> int:
