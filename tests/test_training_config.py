@@ -47,6 +47,7 @@ def test_every_table_is_read(tmp_path):
         (LEAST + "[samples]\nscale = 5", r"\[samples\] scale is 5; it must be 2, 3 or 4"),
         (LEAST + '[samples]\nsiting = "left"', "siting is 'left'"),
         (LEAST + "[camera]\nspeed = 1", r"\[camera\] there is no 'speed'"),
+        (LEAST + 'optimiser = "sgd"', r"optimiser is 'sgd'; it must be one of \['muon', 'adam'\]"),
         (LEAST + "camera = 3", r"\[camera\] is 3; it must be a table"),
         ('validation = ["val"]', "nothing to train on; set footage, photos or both"),
         ('footage = ["clips"]', "validation is empty"),

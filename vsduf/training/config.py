@@ -10,6 +10,7 @@ from typing import Any
 from vsduf.errors import ArgumentError
 from vsduf.network import DEPTHS, DufConfig
 from vsduf.training.motion import Camera
+from vsduf.training.optimiser import OPTIMISERS
 from vsduf.training.samples import SampleConfig
 
 
@@ -50,7 +51,8 @@ class RunConfig:
 
     start: a bundled model or a weights file to begin from, instead of chance; it may be for another scale. licence
     and data go into the weights file. ema: how much of itself the moving average keeps at a step. huber: where the
-    loss turns from square to straight. norm_momentum: what batch norm's averages take from a step (torch's sense).
+    loss turns from square to straight. optimiser: "muon", or "adam" as the paper has it. norm_momentum: what batch
+    norm's averages take from a step (torch's sense).
     """
 
     output: Path
@@ -66,6 +68,7 @@ class RunConfig:
     seed: int = 0
     ema: float = 0.999
     huber: float = 0.01
+    optimiser: str = "muon"
     norm_momentum: float = 0.01
     save_minutes: float = 2.0
     validate_every: int = 200
@@ -81,6 +84,7 @@ class RunConfig:
         _require(self.seed >= 0, f"seed is {self.seed}; it must be 0 or more")
         _require(0 <= self.ema < 1, f"ema is {self.ema}; it must be at least 0 and below 1")
         _require(self.huber > 0, f"huber is {self.huber}; it must be above 0")
+        _require(self.optimiser in OPTIMISERS, f"optimiser is {self.optimiser!r}; it must be one of {list(OPTIMISERS)}")
         _require(0 < self.norm_momentum <= 1, f"norm_momentum is {self.norm_momentum}; it must be above 0, at most 1")
         _require(self.save_minutes >= 0, f"save_minutes is {self.save_minutes}; it must be 0 or more")
         _require(self.validate_every > 0, f"validate_every is {self.validate_every}; it must be 1 or more")

@@ -22,6 +22,7 @@ from vsduf.training import files
 from vsduf.training.config import RunConfig
 from vsduf.training.footage import load, refuse_overlap
 from vsduf.training.initial import initialise
+from vsduf.training.optimiser import optimisers
 from vsduf.training.samples import Sampler
 from vsduf.training.validation import Validation
 
@@ -41,7 +42,7 @@ class State:
 
 
 class Trainer:
-    """A run's whole state: network, moving average, optimiser, random generators, history.
+    """A run's whole state: network, moving average, optimisers, random generators, history.
 
     Goes on from the checkpoint in the run's folder if there is one: on the CPU bit by bit as if never stopped. Raises
     ArgumentError, MediaError or WeightsError for a checkpoint or start of another network, and for unusable footage.
@@ -59,7 +60,7 @@ class Trainer:
         _set_momentum(network, config.norm_momentum)
         self.network = _channels_last(network.to(device))
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), config.schedule.rate, fused=device.type == "cuda")
+        self.optimisers = optimisers(config.optimiser, self.network.parameters(), config.schedule.rate)
         self.rng = np.random.default_rng(config.seed)
         self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, Any]] = []
@@ -107,17 +108,19 @@ class Trainer:
         self.stopping = True
 
     def _train_step(self) -> Tensor:
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.config.schedule.at(self.step)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self.config.schedule.at(self.step)
         window, hr = self.sampler.batch()
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             logits, residual = self.network(window)
         output = dynamic_upsample(window[:, :, RADIUS], logits.float(), residual.float())
         loss = F.huber_loss(output, hr, delta=self.config.huber)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         self.step += 1
         self._follow()
         self._loss += loss.detach()
@@ -148,7 +151,7 @@ class Trainer:
         state = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "rng": json.dumps(self.rng.bit_generator.state),
             "torch_rng": torch.get_rng_state(),
             "step": self.step,
@@ -175,15 +178,16 @@ class Trainer:
         try:
             self.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
-            self.optimiser.load_state_dict(state["optimiser"])
+            for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+                optimiser.load_state_dict(saved)
         except (RuntimeError, KeyError, ValueError) as error:
-            what = "does not hold the network that is configured"
+            what = "does not hold the network and optimiser that are configured"
             raise ArgumentError(f"{self.checkpoint} {what}; set another output, or move it away") from error
         self.rng.bit_generator.state = json.loads(state["rng"])
         torch.set_rng_state(state["torch_rng"])
         self.step, self.history = state["step"], state["history"]
-        self.seconds = state.get("seconds", self.history[-1]["seconds"] if self.history else 0.0)
-        loss, self._losses = state.get("loss", (0.0, 0))
+        self.seconds = state["seconds"]
+        loss, self._losses = state["loss"]
         self._loss.fill_(loss)
 
 
