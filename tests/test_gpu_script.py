@@ -1,6 +1,8 @@
 """tests/gpu/measure.py runs, as far as that can be seen without a device; its figures mean nothing here."""
 
 import importlib.util
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +16,8 @@ SCRIPT = Path(__file__).parent / "gpu" / "measure.py"
 @pytest.fixture
 def measure(monkeypatch):
     stand_in.install(monkeypatch)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    pytest.importorskip("triton")
+    monkeypatch.setattr(sys, "path", [str(SCRIPT.parent), *sys.path])
     spec = importlib.util.spec_from_file_location("measure", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "measure", module)
@@ -27,6 +30,25 @@ def measure(monkeypatch):
         monkeypatch.setattr(torch.cuda, name, lambda *_: None)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 1 << 20)
     return module
+
+
+TRITON = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import torch
+import torch.nn.functional as F
+from triton_convolution import WAYS, convolve, taps
+x, kernel = torch.randn(9, 14, 128), torch.randn(40, 128, 3, 3) / 30
+expected = F.conv2d(x.permute(2, 0, 1)[None], kernel, padding=1)[0].permute(1, 2, 0)
+for way in WAYS:
+    torch.testing.assert_close(convolve(x, taps(kernel), way), expected, atol=1e-5, rtol=0)
+"""
+
+
+def test_its_convolution_in_triton():
+    pytest.importorskip("triton")
+    interpreted = os.environ | {"TRITON_INTERPRET": "1"}
+    subprocess.run([sys.executable, "-c", TRITON, str(SCRIPT.parent)], check=True, env=interpreted)
 
 
 def test_its_rows(measure):

@@ -27,6 +27,8 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from networks import random_network, random_weights
+from triton_convolution import WAYS, taps
+from triton_convolution import convolve as convolve_in_triton
 
 from vsduf import cuda, cuda_backend, cuda_layers, memory
 from vsduf.cuda_layers import CudaLayers, Scratch, to_device
@@ -228,6 +230,7 @@ def choices(height: int, width: int) -> Iterator[Row]:
             taken = milliseconds(convolve)  # not replayed: autotuning cannot be captured
             rate = 2 * 9 * features * channels * height * width / taken / 1e9
             yield Row(f"3x3, {features} -> {channels}, {how}", taken * 1e3, "us", None, f"{rate:.0f} TFLOP/s")
+        yield in_triton(x[0].permute(1, 2, 0), kernel)
     bias, wide = torch.randn(channels, device=DEVICE), torch.randn(channels, device=DEVICE, dtype=HALF)
     yield Row("merge, then bias_relu", milliseconds(lambda: _merge(x, kernel, bias)) * 1e3, "us")
     fused = milliseconds(lambda: torch.cudnn_convolution_relu(x, kernel, wide, ones, ones, ones, 1))
@@ -239,6 +242,18 @@ def choices(height: int, width: int) -> Iterator[Row]:
         ("1x1, then bias and ReLU", lambda: F.relu_(torch.addmm(added, flat, mix, out=into))),
     ]:
         yield Row(name, replayed(work) * 1e3, "us")
+
+
+def in_triton(pixels: torch.Tensor, kernel: torch.Tensor) -> Row:
+    """The same convolution in Triton, by the fastest of some ways, and how long it takes until one of them is ready."""
+    outputs, inputs = kernel.shape[:2]
+    weights, start = taps(kernel), time.perf_counter()
+    convolve_in_triton(pixels, weights, WAYS[0])
+    ready = time.perf_counter() - start
+    taken, way = min((milliseconds(lambda way=way: convolve_in_triton(pixels, weights, way)), str(way)) for way in WAYS)
+    rate = 2 * 9 * inputs * outputs * pixels.shape[0] * pixels.shape[1] / taken / 1e9
+    note = f"{rate:.0f} TFLOP/s, {way}, compiled in {ready:.1f} s"
+    return Row(f"3x3, {inputs} -> {outputs}, Triton", taken * 1e3, "us", None, note)
 
 
 def strips(size: str = "540p") -> Iterator[Row]:
