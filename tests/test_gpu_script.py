@@ -4,7 +4,9 @@ import importlib.util
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -59,6 +61,17 @@ def test_its_rows(measure):
     assert {row.what for row in found} >= {*names, "16 layers streaming 270p", "16 layers 270p"}
     assert all(row.value > 0 for row in found)
     assert measure.table(found).count("\n") == len(found) - 1
+
+
+def test_its_shares_of_time(measure, monkeypatch):
+    seen = [SimpleNamespace(key=name, self_device_time_total=time) for name, time in (("a", 20), ("b", 70), ("c", 10))]
+    profiled = nullcontext(SimpleNamespace(key_averages=lambda: seen))
+    monkeypatch.setattr(torch.profiler, "profile", lambda activities: profiled)
+    found = [(row.what, row.value, row.note) for row in measure.shares(16, "270p", pictures=2, most=2)]
+    assert found == [
+        ("16 layers streaming 270p: b", 35, "70% of the device's time"),
+        ("16 layers streaming 270p: a", 10, "20% of the device's time"),
+    ]
 
 
 @pytest.mark.parametrize(("layers", "megas"), [(16, 1.73), (52, 4.5)])

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.profiler import ProfilerActivity as Activity
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from networks import random_network, random_weights
@@ -173,6 +174,24 @@ def network(layers: int, streaming: bool, size: str, peak: float) -> Iterator[Ro
     yield Row(f"{_name(layers, streaming)} {size}", 1e3 / taken, "fps", share, note)
 
 
+def shares(layers: int, size: str, pictures: int = 10, most: int = 8) -> Iterator[Row]:
+    """The kernels in which the device spends most of a picture's time."""
+    steady = Steady(DufConfig.of_depth(layers, 4, streaming=True), *SIZES[size])
+    with torch.inference_mode():
+        for _ in range(8):
+            steady()
+        torch.cuda.synchronize()
+        with torch.profiler.profile(activities=[Activity.CUDA]) as profiled:
+            for _ in range(pictures):
+                steady()
+            torch.cuda.synchronize()
+    taken = {event.key: event.self_device_time_total for event in profiled.key_averages()}
+    whole = sum(taken.values())
+    for name in sorted(taken, key=lambda name: -taken[name])[:most] if whole else []:
+        what = f"{_name(layers, True)} {size}: {name[:48]}"
+        yield Row(what, taken[name] / pictures, "us", None, f"{taken[name] / whole:.0%} of the device's time")
+
+
 def engine(layers: int, streaming: bool, size: str, num_streams: int, frames: int = 120) -> Row:
     """Pictures a second of the whole engine, frames in and out of main memory, asked for by as many threads."""
     weights = random_weights(DufConfig.of_depth(layers, 4, streaming=streaming))
@@ -318,6 +337,7 @@ def rows(quick: bool) -> Iterator[Row]:
             yield from network(layers, streaming, size, peak)
     for layers in (16, 52):
         yield graph(layers, "270p")
+        yield from shares(layers, "270p")
     for num_streams in (1, 2, 3, 4):
         yield engine(16, True, "270p", num_streams)
     yield engine(52, True, "270p", cuda_backend.STREAMS)
