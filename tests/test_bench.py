@@ -29,15 +29,17 @@ def results(*given):
 
 
 def test_both_forms_give_the_plain_networks_frames(tmp_path, capsys):
-    assert main([*SMALL, "--json", str(tmp_path / "out.json")]) == 0
+    assert main([*SMALL, "--size", "18x12", "9x11", "--json", str(tmp_path / "out.json")]) == 0
     found = json.loads((tmp_path / "out.json").read_text())
-    assert [(r["filter"], r["form"]) for r in found["results"]] == [
-        (name, form) for form in ("streaming", "paper") for name in (contenders.OURS, contenders.PLAIN)
-    ]
-    assert all(r["psnr_to_ours"] is None or r["psnr_to_ours"] > rounds.EQUAL for r in found["results"])
-    assert found["options"]["size"] == [18, 12] and found["machine"]["cores"] >= 1 and found["machine"]["processor"]
+    assert [trial["size"] for trial in found["trials"]] == [[18, 12], [9, 11]]
+    for trial in found["trials"]:
+        assert [(r["filter"], r["form"]) for r in trial["results"]] == [
+            (name, form) for form in ("streaming", "paper") for name in (contenders.OURS, contenders.PLAIN)
+        ]
+        assert all(r["psnr_to_ours"] is None or r["psnr_to_ours"] > rounds.EQUAL for r in trial["results"])
+    assert found["options"]["layers"] == [16] and found["machine"]["cores"] >= 1 and found["machine"]["processor"]
     printed = capsys.readouterr().out
-    assert "18x12 x4, 16 layers, CPU" in printed and printed.count(contenders.OURS) == 2
+    assert "18x12 x4, 16 layers" in printed and "9x11 x4, 16 layers" in printed and printed.count(contenders.OURS) == 4
 
 
 @pytest.mark.skipif(not PEERS, reason="needs vapoursynth-mlrt-ov, vapoursynth-mlrt-ort and onnx: vsduf[bench]")
@@ -57,7 +59,8 @@ def test_missing_peers_are_named_with_what_mends_it(monkeypatch, capsys):
 @pytest.mark.skipif(find_spec("matplotlib") is None, reason="a chart needs matplotlib")
 def test_chart_is_drawn(tmp_path):
     found = results(("a", "paper", [1, 2]), (contenders.OURS, "paper", [0.5, 0.5]))
-    report.chart(found, "title", tmp_path / "chart.png")
+    trials = [report.Trial(layers, (160, 90), 4, found) for layers in (16, 52)]
+    report.chart(trials, tmp_path / "chart.png")
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,21 @@ from vsduf.errors import ArgumentError
 from vsduf.worker import computed
 
 HEADER = ("filter", "form", "fps", "best", "times the paper's", "times the same form's", "dB to ours")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What everyone took for one network and one size (width, height) of the source."""
+
+    layers: int
+    size: tuple[int, int]
+    scale: int
+    results: list[Result]
+
+    @property
+    def title(self) -> str:
+        """For a table or a chart."""
+        return f"{self.size[0]}x{self.size[1]} x{self.scale}, {self.layers} layers"
 
 
 def table(results: Sequence[Result]) -> str:
@@ -42,12 +58,12 @@ def fastest(results: Sequence[Result], form: str) -> Result | None:
     return max(peers or others, key=lambda r: r.median, default=None)
 
 
-def document(results: Sequence[Result], options: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """Everything that the table says, every round's time, the options and the machine, fit for JSON."""
-    rivals = {form: fastest(results, form) for form in ("paper", "streaming")}
+def document(trial: Trial) -> dict[str, Any]:
+    """Everything that the table says, and every round's time, fit for JSON."""
+    rivals = {form: fastest(trial.results, form) for form in ("paper", "streaming")}
     return {
-        "options": options,
-        "machine": machine(device),
+        "layers": trial.layers,
+        "size": list(trial.size),
         "results": [
             {
                 "filter": r.contender.name,
@@ -59,7 +75,7 @@ def document(results: Sequence[Result], options: dict[str, Any], device: torch.d
                 "times_fastest": {f: r.ratio_to(rival) for f, rival in rivals.items() if rival is not None},
                 "psnr_to_ours": r.decibels,
             }
-            for r in results
+            for r in trial.results
         ],
     }
 
@@ -95,19 +111,22 @@ def check_chart() -> None:
         raise ArgumentError("a chart needs matplotlib; pip install matplotlib, or leave --png out")
 
 
-def chart(results: Sequence[Result], title: str, path: Path) -> None:
-    """Frames a second as bars, the best round as a mark, into a picture file."""
+def chart(trials: Sequence[Trial], path: Path) -> None:
+    """Frames a second as bars, the best round as a mark, a panel for each trial, into a picture file."""
     from matplotlib.figure import Figure
 
-    figure = Figure((8, 0.9 + 0.4 * len(results)), layout="constrained")
-    axes = figure.add_subplot()
-    names = [f"{r.contender.name}, {r.contender.form}" for r in results]
-    colours = ["tab:orange" if r.contender.name == OURS else "tab:gray" for r in results]
-    bars = axes.barh(names, [r.median for r in results], color=colours)
-    axes.plot([r.best for r in results], names, "k|", markersize=14)
-    axes.bar_label(bars, [f"{r.median:.2f}" for r in results], label_type="center")
-    axes.set(title=title, xlabel="frames a second, middling round (mark: best round)")
-    axes.invert_yaxis()
+    heights = [0.6 + 0.4 * len(trial.results) for trial in trials]
+    figure = Figure((8, sum(heights) + 0.3), layout="constrained")
+    panels = figure.subplots(len(trials), height_ratios=heights, squeeze=False)[:, 0]
+    for trial, axes in zip(trials, panels, strict=True):
+        names = [f"{r.contender.name}, {r.contender.form}" for r in trial.results]
+        colours = ["tab:orange" if r.contender.name == OURS else "tab:gray" for r in trial.results]
+        bars = axes.barh(names, [r.median for r in trial.results], color=colours)
+        axes.plot([r.best for r in trial.results], names, "k|", markersize=14)
+        axes.bar_label(bars, [f"{r.median:.2f}" for r in trial.results], label_type="center")
+        axes.set(title=trial.title)
+        axes.invert_yaxis()
+    panels[-1].set(xlabel="frames a second, middling round (mark: best round)")
     figure.savefig(path)
 
 

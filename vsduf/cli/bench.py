@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import sys
@@ -10,7 +11,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from vsduf.benchmark import contenders, report, rounds
 from vsduf.benchmark.content import footage, random_weights
@@ -29,9 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--peers", action="store_true", help="also measure core.ov.Model and core.ort.Model; needs vsduf[bench]"
     )
-    parser.add_argument("--layers", type=int, default=16, choices=sorted(DEPTHS), help="depth (default 16)")
+    parser.add_argument(
+        "--layers", type=int, nargs="+", default=[16], choices=sorted(DEPTHS), help="one depth or several (default 16)"
+    )
     parser.add_argument("--scale", type=int, default=4, choices=(2, 3, 4), help="default 4")
-    parser.add_argument("--size", type=_size, default=(160, 90), metavar="WxH", help="of the source (default 160x90)")
+    parser.add_argument(
+        "--size", type=_size, nargs="+", default=[(160, 90)], metavar="WxH", help="of the source (default 160x90)"
+    )
     parser.add_argument("--form", choices=sorted(FORMS), default="both", help="of the network (default both)")
     parser.add_argument(
         "--frames", type=int, default=24, metavar="N", help=f"that everyone makes, {BATCH} in turn (default 24)"
@@ -44,22 +51,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the table; 1 if someone's frames are not ours, which makes the figures worthless. Raises DufError."""
+    """Prints a table for each depth and size; 1 if someone's frames are not ours, which makes the figures worthless.
+
+    Raises DufError.
+    """
     device_id, half = _check(args)
     device = torch.device("cpu") if device_id == CPU else torch.device("cuda", device_id)
     torch.backends.cudnn.benchmark = True
-    count = math.ceil(args.frames / BATCH)
-    with tempfile.TemporaryDirectory(prefix="vsduf-") as folder:
-        frames = (count + 1) * BATCH
-        everyone = computed(lambda: list(_contenders(args, Path(folder), frames, device, half)))
-    results = rounds.measure(everyone, count, BATCH, _progress(count))
-    width, height = args.size
-    machine = report.machine(device)
-    title = f"{width}x{height} x{args.scale}, {args.layers} layers, {machine['device']}"
-    print(f"{title}, {machine['processor']}, {machine['torch_threads']} threads, torch {machine['torch']}")
-    print(report.table(results))
-    _write(args, results, title, device)
-    wrong = rounds.unequal(results)
+    machine, trials, wrong = report.machine(device), [], []
+    print(f"{machine['device']}, {machine['processor']}, {machine['torch_threads']} threads, torch {machine['torch']}")
+    for layers, size in itertools.product(args.layers, args.size):
+        trial = report.Trial(layers, size, args.scale, _measure(args, layers, size, device, half))
+        trials.append(trial)
+        print(f"{trial.title}\n{report.table(trial.results)}", flush=True)
+        wrong += rounds.unequal(trial.results)
+    if args.json is not None:
+        names = ("peers", "layers", "scale", "size", "form", "frames", "device_id")
+        options = {name: getattr(args, name) for name in names}
+        found = {"options": options, "machine": machine, "trials": [report.document(trial) for trial in trials]}
+        args.json.write_text(json.dumps(found, indent=2) + "\n")
+    if args.png is not None:
+        report.chart(trials, args.png)
     for result in wrong:
         say(f"{result.contender.name}, {result.contender.form}, does not give our frames: {result.decibels:.1f} dB")
     return 1 if wrong else 0
@@ -80,29 +92,33 @@ def _check(args: argparse.Namespace) -> tuple[int, bool]:
     return chosen.device_id, chosen.fp16
 
 
+def _measure(
+    args: argparse.Namespace, layers: int, size: tuple[int, int], device: torch.device, half: bool
+) -> list[rounds.Result]:
+    count = math.ceil(args.frames / BATCH)
+    source = footage((count + 1) * BATCH + WINDOW - 1, size[1], size[0])
+    with tempfile.TemporaryDirectory(prefix="vsduf-") as folder:
+        everyone = computed(lambda: list(_contenders(args, layers, source, Path(folder), device, half)))
+        return rounds.measure(everyone, count, BATCH, _progress(count))
+
+
 def _contenders(
-    args: argparse.Namespace, folder: Path, frames: int, device: torch.device, half: bool
+    args: argparse.Namespace,
+    layers: int,
+    source: NDArray[np.float32],
+    folder: Path,
+    device: torch.device,
+    half: bool,
 ) -> Iterator[contenders.Contender]:
-    width, height = args.size
-    source = footage(frames + WINDOW - 1, height, width)
     clip = contenders.clip_of(source)
     for form in FORMS[args.form]:
-        weights = random_weights(DufConfig.of_depth(args.layers, args.scale, streaming=form == "streaming"))
+        weights = random_weights(DufConfig.of_depth(layers, args.scale, streaming=form == "streaming"))
         yield contenders.ours(clip, weights, folder, CPU if device.type == "cpu" else device.index, half)
         yield contenders.plain(source, weights, device)
         if half:
             yield contenders.plain(source, weights, device, half=True)
         if args.peers:
             yield from contenders.peers(clip, weights, folder)
-
-
-def _write(args: argparse.Namespace, results: list[rounds.Result], title: str, device: torch.device) -> None:
-    if args.json is not None:
-        names = ("peers", "layers", "scale", "size", "form", "frames", "device_id")
-        found = report.document(results, {name: getattr(args, name) for name in names}, device)
-        args.json.write_text(json.dumps(found, indent=2) + "\n")
-    if args.png is not None:
-        report.chart(results, title, args.png)
 
 
 def _progress(count: int) -> Callable[[int], None]:
