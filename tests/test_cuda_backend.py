@@ -131,10 +131,10 @@ class Status(RuntimeError):
     status = 2
 
 
-@pytest.mark.parametrize(
-    "error",
-    [torch.OutOfMemoryError(), Status("cudaErrorMemoryAllocation"), RuntimeError("CUBLAS_STATUS_ALLOC_FAILED")],
-)
+@pytest.mark.parametrize("error", [
+    torch.OutOfMemoryError(), Status("cudaErrorMemoryAllocation"), RuntimeError("CUBLAS_STATUS_ALLOC_FAILED"),
+    RuntimeError("GET was unable to find an engine to execute this computation"),
+])  # fmt: skip
 def test_memory_running_out_halves_the_tile_and_the_frame_still_comes(tmp_path, monkeypatch, error):
     content, source = random_weights(STREAMING), footage(4, 60, 80)
     warnings, spread = [], CudaLayers.spread
@@ -153,15 +153,18 @@ def test_memory_running_out_halves_the_tile_and_the_frame_still_comes(tmp_path, 
 
 def test_a_kernel_that_fails_is_the_frames_error_and_the_next_frame_works(tmp_path, monkeypatch):
     content, source = random_weights(STREAMING), footage(4, 5, 6)
-    cuda_engine = opened(tmp_path, content, source)
+    cuda_engine, waited = opened(tmp_path, content, source), []
+    wait = cuda_engine._backend._sources.wait
 
     def broken(*_):
         raise fakecupy.CUDARuntimeError(700)
 
     with monkeypatch.context() as patch:
         patch.setattr(cuda, "dynamic_filter", broken)
+        patch.setattr(cuda_engine._backend._sources, "wait", lambda: waited.append(wait()))
         with pytest.raises(RuntimeError, match="700"):
             upscale(cuda_engine, source, 0)
+    assert len(waited) == 1  # nothing reads the frames any more once the caller has the error
     np.testing.assert_allclose(upscale(cuda_engine, source, 0), expected(content, source, 0), atol=2e-5)
     cuda_engine.close()
 

@@ -63,6 +63,27 @@ def test_its_rows(measure):
     assert measure.table(found).count("\n") == len(found) - 1
 
 
+def test_its_fastest_way_in_triton(measure, monkeypatch):
+    """What runs is in the place of Triton's kernel: one way asks for too much, another would be wrong."""
+    pixels, kernel = torch.randn(5, 6, 96), torch.randn(40, 96, 3, 3)
+    used = []
+
+    def convolve(x, weights, way):
+        assert x.shape[2] % way.channels == 0
+        if way is measure.WAYS[0]:
+            raise measure.OutOfResources(2, 1, "shared memory")
+        used.append(way)
+        return measure.cuda.convolve(x, kernel, 1)
+
+    monkeypatch.setattr(measure, "convolve_in_triton", convolve)
+    row = measure.in_triton(pixels, kernel)
+    assert {str(way) for way in used} == {str(way) for way in measure.WAYS[1:] if way.channels == 32}
+    assert str(used[0]) in row.note
+    monkeypatch.setattr(measure, "convolve_in_triton", lambda x, *_: torch.zeros(5, 6, 40))
+    with pytest.raises(AssertionError, match="not close"):
+        measure.in_triton(pixels, kernel)
+
+
 def test_its_shares_of_time(measure, monkeypatch):
     seen = [SimpleNamespace(key=name, self_device_time_total=time) for name, time in (("a", 20), ("b", 70), ("c", 10))]
     profiled = nullcontext(SimpleNamespace(key_averages=lambda: seen))

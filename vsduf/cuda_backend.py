@@ -29,6 +29,12 @@ STREAMS = 3  # pictures on their way by default: one going up, one being made, o
 SPARE = 3  # source frames kept beyond a window, so that a copy into one seldom waits for the network
 OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation and CUDA_ERROR_OUT_OF_MEMORY
 
+STARVED = (  # what errors without a type of their own say
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "unable to find an engine to execute this computation",  # torch, where no plan of cuDNN's got its working memory
+)
+
 
 class CudaBackend:
     """See `backend.Backend`. num_streams: pictures that may be on their way at a time."""
@@ -69,8 +75,7 @@ class CudaBackend:
         if isinstance(error, MemoryError | torch.OutOfMemoryError):
             return True
         code = getattr(error, "status", getattr(error, "error_code", None))  # CuPy's errors; torch's AcceleratorError
-        libraries = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")  # they have no type of their own
-        return code == OUT_OF_MEMORY or (isinstance(error, RuntimeError) and any(n in str(error) for n in libraries))
+        return code == OUT_OF_MEMORY or (isinstance(error, RuntimeError) and any(n in str(error) for n in STARVED))
 
     def release(self) -> None:
         """See `backend.Backend`."""
@@ -98,6 +103,9 @@ class CudaBackend:
             try:
                 compute(result.prepare(out))
                 result.made()
+            except BaseException:
+                self._sources.wait()  # the frames that are being copied are the caller's, who is told now
+                raise
             finally:
                 self._sources.end()
 

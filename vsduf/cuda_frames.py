@@ -65,6 +65,10 @@ class SourceRing:
                 self._slots[number].used = used
         self._window, self._frames = (), {}
 
+    def wait(self) -> None:
+        """Until no frame is being copied."""
+        self._stream.synchronize()
+
     def clear(self) -> None:
         """Releases everything."""
         self._slots.clear()

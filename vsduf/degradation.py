@@ -29,6 +29,13 @@ def _kernel(scale: int, siting: str) -> tuple[Tensor, int]:
     return (taps / taps.sum()).float(), first
 
 
+@functools.cache
+def _kernel_on(scale: int, siting: str, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, int]:
+    """A copy to a device waits for all that it has to do, so there is one only."""
+    taps, first = _kernel(scale, siting)
+    return taps.to(device, dtype), first
+
+
 def degrade(hr: Tensor, scale: int, siting: str = CENTRE) -> Tensor:
     """Blurs with a Gaussian and keeps one pixel of each R x R block.
 
@@ -38,8 +45,7 @@ def degrade(hr: Tensor, scale: int, siting: str = CENTRE) -> Tensor:
     """
     if scale not in SIGMAS or siting not in (CENTRE, TOP_LEFT):
         raise ArgumentError(f"scale is {scale}, siting {siting!r}; take scale 2, 3 or 4 and siting center or top-left")
-    taps, first = _kernel(scale, siting)
-    taps = taps.to(hr)
+    taps, first = _kernel_on(scale, siting, hr.dtype, hr.device)
     channels = hr.shape[1]
     before, after = -first, len(taps) + first - scale
     padded = F.pad(hr, (before, after, before, after), mode="reflect")

@@ -21,6 +21,9 @@ environment=$(mktemp -d)
 trap 'rm -rf "$environment"' EXIT
 python3 -m venv --system-site-packages "$environment"
 python=$environment/bin/python
+# What this Python has installed, also where it is a virtual environment itself: a new one would see its base alone.
+python3 -c 'import site; print("\n".join(site.getsitepackages()))' \
+    > "$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/outer.pth"
 export XDG_CONFIG_HOME=$environment/config  # vspipe notes there which Python is its own
 export PATH=$environment/bin:$PATH
 "$python" -m pip install --quiet --disable-pip-version-check "${from[@]}" -e . pytest hypothesis || exit 1

@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if importlib.util.find_spec("matplotlib") is None:
         raise ArgumentError("training needs matplotlib and Pillow; pip install 'vsduf[train]'")
     keep_large_blocks()
+    torch.backends.cudnn.benchmark = True  # every step has the same shapes
     chosen = config.read(args.config)
     trainer = Trainer(chosen, device(args.device_id))
     progress = TrainingProgress(chosen.schedule.steps, chosen.samples.batch, trainer.step)

@@ -51,9 +51,9 @@ def _layer(photos: list[Tensor], size: int, rng: np.random.Generator, camera: Ca
     picture = photo[None, :, top : top + tall, left : left + wide].float() / 255
     if shrink > 1:
         picture = F.avg_pool2d(picture, shrink)
-    cells = torch.from_numpy(rng.normal(size=(1, 1, 5, 5)).astype(np.float32)).to(picture)
+    cells = _beside(picture, rng.normal(size=(1, 1, 5, 5)).astype(np.float32))
     picture = torch.cat([picture, _blob(cells, picture.shape[2:])], 1)
-    motion = torch.from_numpy(_homographies(size, picture.shape[2:], rng, camera)).to(picture)
+    motion = _beside(picture, _homographies(size, picture.shape[2:], rng, camera))
     grid = _grid(motion, size, picture.shape[2:])
     picture = picture.expand(WINDOW, -1, -1, -1)
     return F.grid_sample(picture, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
@@ -87,4 +87,11 @@ def _grid(motion: Tensor, size: int, shape: torch.Size) -> Tensor:
     at = torch.arange(size, dtype=torch.float32, device=motion.device) - (size - 1) / 2
     y, x = torch.meshgrid(at, at, indexing="ij")
     place = torch.einsum("tij,hwj->thwi", motion, torch.stack([x, y, torch.ones_like(x)], -1))
-    return place[..., :2] / place[..., 2:] * torch.tensor([2 / shape[1], 2 / shape[0]]).to(motion)
+    x, y = (place[..., :2] / place[..., 2:]).unbind(-1)
+    return torch.stack([x * (2 / shape[1]), y * (2 / shape[0])], -1)
+
+
+def _beside(other: Tensor, values: NDArray[np.float32]) -> Tensor:
+    """The values on the other tensor's device, which nothing waits for."""
+    tensor = torch.from_numpy(values)
+    return tensor.pin_memory().to(other, non_blocking=True) if other.is_cuda else tensor.to(other)
