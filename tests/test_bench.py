@@ -103,6 +103,8 @@ def test_frames_that_differ_are_told():
     assert [r.contender.name for r in rounds.unequal(found)] == ["far"]
     found[2].contender = contender("far", half=True)
     assert rounds.unequal(found) == []
+    found[1].decibels = math.nan
+    assert rounds.unequal(found) == [found[1]]
 
 
 def test_unequal_frames_fail_the_command(monkeypatch, capsys):

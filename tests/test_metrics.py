@@ -49,6 +49,10 @@ def test_psnr_of_a_known_error():
     assert psnr(a, b).tolist() == pytest.approx([20 * math.log10(255), 20 * math.log10(25.5)])
 
 
+def test_psnr_of_equal_pictures_is_a_number():
+    assert psnr(torch.zeros(2, 32, 32), torch.zeros(2, 32, 32)).tolist() == [100, 100]
+
+
 def test_ssim_is_the_equation(pair):
     a, b = pair
     want = slow_ssim(a[8:-8, 8:-8].double().numpy(), b[8:-8, 8:-8].double().numpy())

@@ -7,7 +7,7 @@ from footage import moving, texture, write_frames, write_picture
 
 from vsduf.errors import ArgumentError, MediaError
 from vsduf.training import footage
-from vsduf.training.footage import load, scenes
+from vsduf.training.footage import clips_in, load, scenes
 
 
 def test_frame_folders_and_photographs(tmp_path):
@@ -36,6 +36,17 @@ def test_cuts_make_scenes():
 
 def test_fast_motion_makes_none():
     assert scenes(moving(12, 64, 64, step=40)) == [range(12)]
+
+
+def test_clips_keep_names_of_their_own(tmp_path):
+    for name in ("a.v1", "a.v2", "plain"):
+        write_frames(tmp_path / name, moving(7, 8, 8))
+    for name in ("x.mkv", "x.avi", "y.mkv"):
+        (tmp_path / name).touch()
+    found = clips_in(tmp_path)
+    assert {n: p.name for n, p in found.items()} == {
+        "a.v1": "a.v1", "a.v2": "a.v2", "plain": "plain", "x.mkv": "x.mkv", "x.avi": "x.avi", "y": "y.mkv",
+    }  # fmt: skip
 
 
 def test_refusals(tmp_path):

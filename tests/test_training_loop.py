@@ -234,5 +234,48 @@ def test_the_command(run, tmp_path, capsys):
     assert "trained at step 6" in said
     assert main(["train", str(run(steps=9)), "--device-id", "-1", "--minutes", "5"]) == 0
     assert "trained at step 9" in capsys.readouterr().err
+    for minutes in ("0", "-1", "nan"):
+        assert main(["train", str(run()), f"--minutes={minutes}"]) == 1
+        assert "it must be above 0" in capsys.readouterr().err
     assert main(["train", str(tmp_path / "none.toml")]) == 1
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_what_it_began_from_is_not_forgotten(run, tmp_path):
+    """Licence and data of the start go along, also through a checkpoint, unless the run states its own."""
+    path = run(steps=2)
+    trainer(path).run(lambda state: None)
+    first = tmp_path / "out" / files.WEIGHTS
+    first.rename(tmp_path / "first.safetensors")
+    text = path.read_text().replace('licence = "CC0"\n', "").replace('output = "out"', 'output = "next"')
+    path.write_text(f'start = "first.safetensors"\n{text}')
+    begun = trainer(path)
+    begun._train_step()
+    begun.save()
+    (tmp_path / "first.safetensors").unlink()  # a run that has begun does not need it any more
+    said = trainer(path).metadata()
+    assert (said["licence"], said["data"], said["start"]) == ("CC0", "made by a test", "first.safetensors")
+
+
+def test_a_start_of_another_siting_is_refused(run, tmp_path):
+    path = run(steps=2)
+    trainer(path).run(lambda state: None)
+    text = (
+        path.read_text()
+        .replace('output = "out"', 'output = "next"')
+        .replace("scale = 2", 'scale = 2\nsiting = "top-left"')
+    )
+    path.write_text(f'start = "out/{files.WEIGHTS}"\n{text}')
+    with pytest.raises(ArgumentError, match='start is sited center; set siting = "center"'):
+        trainer(path)
+
+
+def test_numbers_that_are_none_are_not_saved(run, tmp_path):
+    path = run(steps=2)
+    good = trainer(path)
+    good.run(lambda state: None)
+    kept = (tmp_path / "out" / files.CHECKPOINT).read_bytes()
+    next(good.average.parameters()).fill_(torch.nan)
+    with pytest.raises(ArgumentError, match="no numbers any more at step 2"):
+        good.save()
+    assert (tmp_path / "out" / files.CHECKPOINT).read_bytes() == kept

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+MOST = 100.0  # dB
 BORDER = 8  # pixels that the protocol leaves out at every side
 
 
@@ -17,9 +18,12 @@ def luma(rgb: Tensor) -> Tensor:
 
 
 def psnr(a: Tensor, b: Tensor, border: int = BORDER) -> Tensor:
-    """PSNR in dB of two pictures [..., H, W] of range 0..255, without their borders, one value a picture."""
+    """PSNR in dB of two pictures [..., H, W] of range 0..255, without their borders, one value a picture.
+
+    At most 100 dB: one black frame, which everyone gets right, would make a mean infinite.
+    """
     a, b = _inner(a, border), _inner(b, border)
-    return 10 * torch.log10(255**2 / (a - b).square().mean((-2, -1)))
+    return (10 * torch.log10(255**2 / (a - b).square().mean((-2, -1)))).clamp(max=MOST)
 
 
 def ssim(a: Tensor, b: Tensor, border: int = BORDER) -> Tensor:

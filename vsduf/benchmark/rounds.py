@@ -67,7 +67,7 @@ def unequal(results: Sequence[Result]) -> list[Result]:
         r
         for r in results
         if r.decibels is not None
-        and r.decibels < (EQUAL_HALF if r.contender.half or r.contender.form in halves else EQUAL)
+        and not r.decibels >= (EQUAL_HALF if r.contender.half or r.contender.form in halves else EQUAL)  # nor nan
     ]
 
 

@@ -44,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     keep_large_blocks()
     if args.every < 1:
         raise ArgumentError(f"--every is {args.every}; it must be 1 or more")
+    if args.json is not None and not args.json.absolute().parent.is_dir():
+        raise ArgumentError(f"{args.json.parent} is no folder; make it first")
     clips = clips_in(args.folder)
     model = None if args.frames else args.model or weights.best(args.scale or 4)
     task = _task(args, model)

@@ -36,12 +36,15 @@ def run(args: argparse.Namespace) -> int:
     started = time.monotonic()
     if importlib.util.find_spec("matplotlib") is None:
         raise ArgumentError("training needs matplotlib and Pillow; pip install 'vsduf[train]'")
+    if args.minutes is not None and not args.minutes > 0:
+        raise ArgumentError(f"--minutes is {args.minutes}; it must be above 0")
     keep_large_blocks()
     torch.backends.cudnn.benchmark = True  # every step has the same shapes
     chosen = config.read(args.config)
     trainer = Trainer(chosen, device(args.device_id))
     progress = TrainingProgress(chosen.schedule.steps, chosen.samples.batch, trainer.step)
-    before = {number: signal.signal(number, lambda *_: trainer.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+    ends = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, lambda *_: trainer.stop()) for number in ends}
     minutes = None if args.minutes is None else max(0.0, args.minutes - (time.monotonic() - started) / 60)
     try:
         trainer.run(progress.update, minutes)

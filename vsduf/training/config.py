@@ -13,6 +13,8 @@ from vsduf.training.motion import Camera
 from vsduf.training.optimiser import OPTIMISERS
 from vsduf.training.samples import SampleConfig
 
+UNSTATED = "unstated"  # licence and data of a run that says nothing of them
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -63,8 +65,8 @@ class RunConfig:
     layers: int = 16
     streaming: bool = True
     start: str = ""
-    licence: str = "unstated"
-    data: str = "unstated"
+    licence: str = UNSTATED
+    data: str = UNSTATED
     seed: int = 0
     ema: float = 0.999
     huber: float = 0.01
@@ -106,7 +108,7 @@ def read(path: Path) -> RunConfig:
     Raises ArgumentError for a file that is missing or not TOML, an unknown key, or a value that cannot be trained.
     """
     try:
-        table = tomllib.loads(path.read_text())
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ArgumentError(f"{path} cannot be read ({error.strerror}); name a training configuration") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

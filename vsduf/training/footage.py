@@ -80,11 +80,14 @@ def _check_size(source: Path, shape: Sequence[int], smallest: int) -> None:
 
 
 def clips_in(folder: Path) -> dict[str, Path]:
-    """Videos and folders of frames below a folder, or it itself, by name; ArgumentError if there are none."""
-    return {
-        folder.name if source == folder else source.relative_to(folder).with_suffix("").as_posix(): source
-        for source in _sources([folder], clips=True)
-    }
+    """Videos and folders of frames below a folder, or it itself, by name; ArgumentError if there are none.
+
+    A video's ending is not part of its name, except where names would then be equal.
+    """
+    sources = _sources([folder], clips=True)
+    full = [folder.name if source == folder else source.relative_to(folder).as_posix() for source in sources]
+    short = [n if s.is_dir() else n.removesuffix(s.suffix) for n, s in zip(full, sources, strict=True)]
+    return {s if short.count(s) == 1 else f: source for s, f, source in zip(short, full, sources, strict=True)}
 
 
 def refuse_overlap(footage: Iterable[Path], validation: Iterable[Path]) -> None:

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from vsduf.errors import ArgumentError
 from vsduf.network import RADIUS, Duf
 from vsduf.ops import dynamic_upsample
 from vsduf.training import files
-from vsduf.training.config import RunConfig
+from vsduf.training.config import UNSTATED, RunConfig
 from vsduf.training.footage import load, refuse_overlap
 from vsduf.training.initial import initialise
 from vsduf.training.optimiser import optimisers
@@ -55,8 +56,9 @@ class Trainer:
         torch.manual_seed(config.seed)
         network = Duf(config.network)
         initialise(network)
-        if config.start:
-            _begin_from(config.start, network)
+        self.origin: dict[str, str] = {}
+        if config.start and not self.checkpoint.exists():
+            self.origin = _begin_from(config.start, network, config.samples.siting)
         _set_momentum(network, config.norm_momentum)
         self.network = _channels_last(network.to(device))
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -147,7 +149,13 @@ class Trainer:
         return row
 
     def save(self) -> None:
-        """Writes the checkpoint and the weights of the moving average, each whole or not at all."""
+        """Writes the checkpoint and the weights of the moving average, each whole or not at all.
+
+        Raises ArgumentError, and leaves the files as they are, where training has left the numbers that there are.
+        """
+        if not all(tensor.isfinite().all() for tensor in self.average.state_dict().values()):
+            what = "the files are those of the step saved before; lower schedule.rate and run again"
+            raise ArgumentError(f"the network's weights are no numbers any more at step {self.step}; {what}")
         state = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -158,6 +166,7 @@ class Trainer:
             "seconds": self.seconds,
             "loss": (float(self._loss), self._losses),
             "history": self.history,
+            "origin": self.origin,
         }
         files.write_atomically(self.checkpoint, lambda path: torch.save(state, path))
         exported, metadata = self.average.state_dict(), self.metadata()
@@ -165,9 +174,14 @@ class Trainer:
         files.write_atomically(target, lambda path: weights.save(path, exported, metadata))
 
     def metadata(self) -> dict[str, str]:
-        """What the weights file says of itself: siting, border, licence, data, steps and validation."""
+        """What the weights file says of itself: siting, border, licence, data, steps and validation.
+
+        Licence and data are those of the start where the configuration does not state others.
+        """
         config = self.config
-        said = {"siting": config.samples.siting, "border": "learned", "licence": config.licence, "data": config.data}
+        stated = {key: getattr(config, key) for key in ("licence", "data") if getattr(config, key) != UNSTATED}
+        said = {"licence": UNSTATED, "data": UNSTATED, **self.origin, **stated}
+        said |= {"siting": config.samples.siting, "border": "learned"}
         said["steps"] = str(self.step)
         if self.history:
             said |= {name: f"{self.history[-1][name]:.2f}" for name in ("psnr", "temporal_gain")}
@@ -180,6 +194,7 @@ class Trainer:
             self.average.load_state_dict(state["average"])
             for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
                 optimiser.load_state_dict(saved)
+            self.origin = state["origin"]
         except (RuntimeError, KeyError, ValueError) as error:
             what = "does not hold the network and optimiser that are configured"
             raise ArgumentError(f"{self.checkpoint} {what}; set another output, or move it away") from error
@@ -191,14 +206,21 @@ class Trainer:
         self._loss.fill_(loss)
 
 
-def _begin_from(start: str, network: Duf) -> None:
-    """Takes the weights of `start`; of a network for another scale all but the last layers, which depend on it."""
+def _begin_from(start: str, network: Duf, siting: str) -> dict[str, str]:
+    """Takes the weights of `start`; of a network for another scale all but the last layers, which depend on it.
+
+    Returns what the result owes to it: its licence and data, if it says so, and its name.
+    """
     loaded = weights.load(start)
+    if loaded.siting != siting:
+        raise ArgumentError(f'start is sited {loaded.siting}; set siting = "{loaded.siting}" in [samples]')
     if replace(loaded.config, scale=network.config.scale) != network.config:
         raise ArgumentError(f"start is {start!r}, {loaded.config}, but {network.config} is configured; make them alike")
     ours, same = network.state_dict(), loaded.config == network.config
     taken = {name: t for name, t in loaded.state.items() if same or t.shape == ours[name].shape}
     network.load_state_dict(ours | taken)
+    owed = {str(key): loaded.metadata[key] for key in ("licence", "data") if key in loaded.metadata}
+    return {"start": Path(start).name, **owed}
 
 
 def _set_momentum(network: Duf, momentum: float) -> None:
