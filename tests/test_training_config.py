@@ -48,6 +48,8 @@ def test_every_table_is_read(tmp_path):
         (LEAST + '[samples]\nsiting = "left"', "siting is 'left'"),
         (LEAST + "[camera]\nspeed = 1", r"\[camera\] there is no 'speed'"),
         (LEAST + 'optimiser = "sgd"', r"optimiser is 'sgd'; it must be one of \['muon', 'adam'\]"),
+        (LEAST + "[camera]\nturn = -1.0", r"\[camera\] turn is -1.0; it must be 0 or more, and finite"),
+        (LEAST + "[camera]\nzoom = nan", r"\[camera\] zoom is nan"),
         (LEAST + "camera = 3", r"\[camera\] is 3; it must be a table"),
         ('validation = ["val"]', "nothing to train on; set footage, photos or both"),
         ('footage = ["clips"]', "validation is empty"),

@@ -270,6 +270,14 @@ def test_a_start_of_another_siting_is_refused(run, tmp_path):
         trainer(path)
 
 
+def test_a_checkpoint_of_another_siting_is_refused(run):
+    path = run(steps=2)
+    trainer(path).run(lambda state: None)
+    path.write_text(path.read_text().replace("scale = 2", 'scale = 2\nsiting = "top-left"'))
+    with pytest.raises(ArgumentError, match="is of a run sited center"):
+        trainer(path)
+
+
 def test_numbers_that_are_none_are_not_saved(run, tmp_path):
     path = run(steps=2)
     good = trainer(path)

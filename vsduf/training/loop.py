@@ -167,6 +167,7 @@ class Trainer:
             "loss": (float(self._loss), self._losses),
             "history": self.history,
             "origin": self.origin,
+            "siting": self.config.samples.siting,
         }
         files.write_atomically(self.checkpoint, lambda path: torch.save(state, path))
         exported, metadata = self.average.state_dict(), self.metadata()
@@ -194,10 +195,12 @@ class Trainer:
             self.average.load_state_dict(state["average"])
             for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
                 optimiser.load_state_dict(saved)
-            self.origin = state["origin"]
+            self.origin, siting = state["origin"], state["siting"]
         except (RuntimeError, KeyError, ValueError) as error:
             what = "does not hold the network and optimiser that are configured"
             raise ArgumentError(f"{self.checkpoint} {what}; set another output, or move it away") from error
+        if siting != self.config.samples.siting:
+            raise ArgumentError(f"{self.checkpoint} is of a run sited {siting}; set another output, or move it away")
         self.rng.bit_generator.state = json.loads(state["rng"])
         torch.set_rng_state(state["torch_rng"])
         self.step, self.history = state["step"], state["history"]

@@ -6,7 +6,7 @@ Footage alone teaches a network to work from the centre frame; under such motion
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vsduf.errors import ArgumentError
 from vsduf.network import RADIUS, WINDOW
 
 
@@ -29,6 +30,12 @@ class Camera:
     zoom: float = 0.006
     tilt: float = 0.0004
     layers: float = 1 / 3
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not 0 <= value < math.inf:
+                raise ArgumentError(f"{field.name} is {value}; it must be 0 or more, and finite")
 
 
 def moving_photo(photos: list[Tensor], size: int, rng: np.random.Generator, camera: Camera) -> Tensor:
