@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import threading
 from collections.abc import Iterable, Iterator
@@ -17,7 +16,7 @@ class Turns[Thing]:
 
     def __init__(self, things: Iterable[Thing]) -> None:
         self._free = list(things)
-        self._waiting: list[tuple[int, int]] = []
+        self._waiting: set[tuple[int, int]] = set()
         self._arrivals = itertools.count()
         self._changed = threading.Condition()
 
@@ -26,13 +25,12 @@ class Turns[Thing]:
         """One of the things, given back at the end; waits until one is free and no lower frame waits."""
         turn = (frame, next(self._arrivals))
         with self._changed:
-            heapq.heappush(self._waiting, turn)
+            self._waiting.add(turn)
             try:
-                self._changed.wait_for(lambda: self._free and self._waiting[0] == turn)
+                self._changed.wait_for(lambda: self._free and min(self._waiting) == turn)
                 thing = self._free.pop()
             finally:  # also where waiting is interrupted
                 self._waiting.remove(turn)
-                heapq.heapify(self._waiting)
                 self._changed.notify_all()  # another may be free for the next in line
         try:
             yield thing
