@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from vsduf import bicubic as catmull_rom
+from vsduf.clips import read_clip
 from vsduf.degradation import degrade
 from vsduf.engine import open_engine
 from vsduf.metrics import BORDER, luma
-from vsduf.training.footage import read_clip
 
 CLIP = Path(__file__).parents[1] / "examples" / "city.mkv"
 

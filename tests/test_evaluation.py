@@ -149,11 +149,31 @@ def test_the_command_scores_a_model(truth, capsys, monkeypatch):
     assert "mean" in capsys.readouterr().out
 
 
+def test_a_clip_that_cannot_be_scored_is_named_and_the_others_are(tmp_path, truth, capsys):
+    write_frames(truth / "short", moving(4, 64, 64))
+    write_frames(tmp_path / "ours" / "walk", moving(8, 64, 64) // 8 * 8)
+    write_frames(tmp_path / "ours" / "short", moving(4, 64, 64))
+    assert main(["eval", str(truth), "--frames", str(tmp_path / "ours"), "--json", str(tmp_path / "out.json")]) == 1
+    said = capsys.readouterr()
+    assert [line.split()[0] for line in said.out.splitlines()[1:]] == ["walk", "mean"]
+    assert "short is left out: the clip has 4 frames; at least 5 are needed" in said.err
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert list(found["clips"]) == ["walk"]
+    assert list(found["left_out"]) == ["short"]
+
+
+def test_finished_frames_have_no_model(truth, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["eval", str(truth), "--frames", "ours", "--model", "duf-16s-x4"])
+    assert "not allowed with argument --frames" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--every", "0"], "--every is 0"),
         (["--json", "nowhere/out.json"], "nowhere is no folder; make it first"),
+        (["--json", "."], ". is a folder; name a file in it"),
         (["--frames", "none"], "none has no folder walk"),
         (["--model", "duf-16s-x4", "--scale", "2"], "--scale is 2, but the model 'duf-16s-x4' was trained for 4"),
         (["--model", "duf-16s-x4", "--siting", "top-left"], "--siting is top-left, but the model"),

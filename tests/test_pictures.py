@@ -61,7 +61,7 @@ def test_filters_sum_to_one():
     seen = experiments.look(random_network(SMALL), torch.rand(3, 7, 9, 10))
     assert torch.allclose(seen.filters.sum(0), torch.ones(4, 9, 10), atol=1e-5)
     assert list(seen.features) == ["stem", "block 1", "block 2", "block 3", "block 4", "merge"]
-    assert seen.features["block 4"].shape == (96, 9, 10)
+    assert [len(seen.features[name]) for name in ("stem", "block 4", "merge")] == [64, 8, 256]
 
 
 def test_places_are_what_they_are_called():
@@ -88,8 +88,9 @@ def test_a_crop_is_cut_from_the_whole_frame(siting):
 
 def test_a_profile_is_one_row_of_every_frame():
     network, clip, task = random_network(SMALL), moving(5, 64, 50), Task(2)
-    views = experiments.profile(network, clip, 30, task)
-    assert np.array_equal(views.truth, clip[:, :, 30].transpose(0, 2, 1))
+    views = experiments.profile(network, clip, 30, 4, task)
+    assert np.array_equal(views.truth, clip[:4, :, 30].transpose(0, 2, 1))
+    assert views.ours.shape == views.cubic.shape == (4, 50, 3)
     crop = experiments.crop(network, clip, 2, (0, 30, 50, 1), task)
     assert np.array_equal(views.ours[2], crop.ours[0])
 
@@ -111,6 +112,7 @@ def model(tmp_path):
         ["filters", "CLIP"],
         ["filters", "CLIP", "--at", "5,6"],
         ["profile", "CLIP", "--frames", "5"],
+        ["profile", "CLIP", "--frames", "99"],
         ["crops", "CLIP", "--box", "3,4,20,16"],
         ["crops", "CLIP", "--frame", "0"],
     ],
@@ -131,13 +133,22 @@ def test_the_command_draws(tmp_path, model, words):
         (["crops", "none"], "none does not exist"),
         (["crops", "CLIP", "--box", "60,4,20,16"], "is not 11x11 or more inside 72x64"),
         (["profile", "CLIP", "--row", "64"], "--row is 64; it must be 0 to 63"),
+        (["profile", "CLIP", "--frames", "1"], "--frames is 1; it must be 2 or more"),
+        (["activations", "SMALL"], "holds 7 frames of 72x31; at least 32 pixels each way"),
         (["activations", "CLIP", "--frame", "7"], "--frame is 7; it must be 0 to 6"),
         (["filters", "CLIP", "--at", "1,99"], "--at is 99; it must be 0 to 31"),
     ],
 )
 def test_the_command_refuses(tmp_path, model, capsys, words, message):
     clip = str(write_frames(tmp_path / "clip", moving(7, 64, 72)))
-    words = [clip if word == "CLIP" else word for word in words]
+    small = str(write_frames(tmp_path / "small", moving(7, 31, 72)))
+    words = [{"CLIP": clip, "SMALL": small}.get(word, word) for word in words]
     assert main(["show", *words, str(tmp_path / "out.png"), "--model", model]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out.png").exists()
+
+
+def test_sides_that_are_no_multiple_of_the_scale(tmp_path, model):
+    clip = str(write_frames(tmp_path / "clip", moving(7, 35, 41)))
+    for what in ("filters", "crops", "profile"):
+        assert main(["show", what, clip, str(tmp_path / f"{what}.png"), "--model", model]) == 0

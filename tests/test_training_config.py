@@ -21,6 +21,17 @@ def test_paths_are_relative_to_the_file(tmp_path):
     assert config.footage_cache == tmp_path / "decoded"
 
 
+def test_start_is_a_models_name_or_a_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/somewhere")
+    named = {
+        "duf-16s-x4": "duf-16s-x4",
+        "a/b.safetensors": f"{tmp_path}/a/b.safetensors",
+        "~/b.pth": "/somewhere/b.pth",
+    }
+    for said, meant in named.items():
+        assert read(write(tmp_path, f'{LEAST}start = "{said}"')).start == meant
+
+
 def test_defaults(tmp_path):
     config = read(write(tmp_path, LEAST))
     assert config.output == tmp_path / "runs" / "run"
@@ -41,6 +52,8 @@ def test_every_table_is_read(tmp_path):
         ("footage = [", "not valid TOML"),
         (LEAST + "layer = 16", "there is no 'layer'; known are"),
         (LEAST + "layers = 17", "layers is 17; it must be one of 16, 28, 52"),
+        (LEAST + "seed = 9223372036854775808", "seed is 9223372036854775808; it must be 0 or more, and below"),
+        (LEAST + "start = 3", "start is 3; it must be of type str"),
         (LEAST + 'seed = "one"', "seed is 'one'; it must be of type int"),
         (LEAST + "streaming = 1", "streaming is 1; it must be of type bool"),
         (LEAST + "[schedule]\nsteps = 0", r"\[schedule\] steps is 0; it must be 1 or more"),

@@ -7,7 +7,7 @@ from footage import moving, texture, write_frames, write_picture
 
 from vsduf.errors import ArgumentError, MediaError
 from vsduf.training import footage
-from vsduf.training.footage import clips_in, load, scenes
+from vsduf.training.footage import load, scenes
 
 
 def test_frame_folders_and_photographs(tmp_path):
@@ -38,43 +38,46 @@ def test_fast_motion_makes_none():
     assert scenes(moving(12, 64, 64, step=40)) == [range(12)]
 
 
-def test_clips_keep_names_of_their_own(tmp_path):
-    for name in ("a.v1", "a.v2", "plain"):
-        write_frames(tmp_path / name, moving(7, 8, 8))
-    for name in ("x.mkv", "x.avi", "y.mkv"):
-        (tmp_path / name).touch()
-    found = clips_in(tmp_path)
-    assert {n: p.name for n, p in found.items()} == {
-        "a.v1": "a.v1", "a.v2": "a.v2", "plain": "plain", "x.mkv": "x.mkv", "x.avi": "x.avi", "y": "y.mkv",
-    }  # fmt: skip
-
-
 def test_refusals(tmp_path):
     with pytest.raises(ArgumentError, match="does not exist"):
         load([tmp_path / "none"], [], tmp_path / "cache")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ArgumentError, match="holds nothing to train on; put videos there"):
+    with pytest.raises(ArgumentError, match="holds no video and no folder of 7 frames or more"):
         load([tmp_path / "empty"], [], tmp_path / "cache")
     write_frames(tmp_path / "small", moving(7, 32, 48))
-    with pytest.raises(ArgumentError, match="48x32, but a patch with its margins takes 144 pixels"):
-        load([tmp_path / "small"], [], tmp_path / "cache", 144)
+    with pytest.raises(ArgumentError, match="48x32, but at least 144 pixels each way are needed; remove it, or else"):
+        load([tmp_path / "small"], [], tmp_path / "cache", 144, ", or else")
     write_frames(tmp_path / "cuts", np.concatenate([moving(4, 64, 64, 0), moving(4, 64, 64, 1) // 9]))
     with pytest.raises(ArgumentError, match="no scene of 7 frames"):
         load([tmp_path / "cuts"], [], tmp_path / "cache")
 
 
-def test_files_that_are_no_media(tmp_path):
-    (tmp_path / "film.mkv").write_bytes(b"nothing")
-    with pytest.raises(MediaError, match="cannot be decoded"):
-        load([tmp_path], [], tmp_path / "cache")
-    (tmp_path / "film.mkv").unlink()
-    (tmp_path / "photo.png").write_bytes(b"nothing")
-    with pytest.raises(MediaError, match="cannot be read as a picture"):
-        load([], [tmp_path], tmp_path / "cache")
+def test_what_has_changed_is_decoded_again(tmp_path):
+    """A picture that is written over changes neither its folder's size nor its time."""
+    folder = write_frames(tmp_path / "clips" / "a", moving(8, 32, 32))
+    load([tmp_path / "clips"], [], tmp_path / "cache")
+    stamp = folder.stat().st_mtime_ns
+    write_picture(folder / "003.png", texture(32, 32, seed=9))
+    assert folder.stat().st_mtime_ns == stamp
+    assert np.array_equal(load([tmp_path / "clips"], [], tmp_path / "cache").clips[0][3], texture(32, 32, seed=9))
 
 
-def test_frames_of_several_sizes(tmp_path):
-    folder = write_frames(tmp_path / "a", moving(7, 32, 32))
-    write_picture(folder / "999.png", texture(20, 20))
-    with pytest.raises(MediaError, match="pictures of several sizes"):
+def test_a_damaged_cache_is_made_anew(tmp_path):
+    write_frames(tmp_path / "clips" / "a", moving(8, 32, 32))
+    load([tmp_path / "clips"], [], tmp_path / "cache")
+    (kept,) = (tmp_path / "cache").iterdir()
+    for damage in (kept.read_bytes()[:-100], kept.read_bytes()[:20], b""):
+        kept.write_bytes(damage)
+        assert np.array_equal(load([tmp_path / "clips"], [], tmp_path / "cache").clips[0], moving(8, 32, 32))
+
+
+def test_a_cache_that_is_a_file(tmp_path):
+    (tmp_path / "cache").touch()
+    with pytest.raises(ArgumentError, match="cache cannot be made"):
+        load([], [], tmp_path / "cache")
+
+
+def test_a_link_to_nothing(tmp_path):
+    (tmp_path / "gone.mkv").symlink_to(tmp_path / "elsewhere.mkv")
+    with pytest.raises(MediaError, match=r"gone\.mkv cannot be read"):
         load([tmp_path], [], tmp_path / "cache")

@@ -72,6 +72,7 @@ def test_a_run_leaves_checkpoint_weights_and_curves(run, tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir() if p.is_file()) == [
         files.CURVES,
         files.CHECKPOINT,
+        files.LOCK,
         files.WEIGHTS,
     ]
     loaded = weights.load(tmp_path / "out" / files.WEIGHTS)
@@ -270,12 +271,34 @@ def test_a_start_of_another_siting_is_refused(run, tmp_path):
         trainer(path)
 
 
-def test_a_checkpoint_of_another_siting_is_refused(run):
+def test_a_checkpoint_of_another_siting_or_seed_is_refused(run):
     path = run(steps=2)
     trainer(path).run(lambda state: None)
-    path.write_text(path.read_text().replace("scale = 2", 'scale = 2\nsiting = "top-left"'))
-    with pytest.raises(ArgumentError, match="is of a run sited center"):
+    text = path.read_text()
+    path.write_text(text.replace("scale = 2", 'scale = 2\nsiting = "top-left"'))
+    with pytest.raises(ArgumentError, match="is of a run whose siting is center, not top-left"):
         trainer(path)
+    path.write_text(f"seed = 3\n{text}")
+    with pytest.raises(ArgumentError, match="is of a run whose seed is 0, not 3"):
+        trainer(path)
+
+
+def test_two_trainings_in_one_folder(run):
+    path = run(steps=3)
+    second = trainer(path)
+
+    def meanwhile(state):
+        with pytest.raises(ArgumentError, match="another training is at work in"):
+            second.run(lambda state: None)
+
+    trainer(path).run(meanwhile)
+    second.run(lambda state: None)  # the folder is free again
+
+
+def test_an_output_that_is_a_file(run, tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(ArgumentError, match="out cannot be made"):
+        trainer(run())
 
 
 def test_numbers_that_are_none_are_not_saved(run, tmp_path):

@@ -28,7 +28,7 @@ class Look:
     """One window, and all that the network made of it.
 
     filters: [25, R * R, H, W], each pixel's 25 taps sum to 1. output: [3, R * H, R * W]. features: [C, H, W] of the
-    centre frame after each stage, by name.
+    centre frame after each stage, by name; of a dense block, the channels that it adds.
     """
 
     filters: Tensor
@@ -45,7 +45,8 @@ def look(network: Duf, window: Tensor) -> Look:
     stages["merge"] = network.merge
 
     def keep(name: str, result: Tensor) -> None:
-        features[name] = result[0, :, result.shape[2] // 2].clone()
+        new = network.config.growth if name.startswith("block") else result.shape[1]
+        features[name] = result[0, -new:, result.shape[2] // 2].clone()
 
     hooks = [
         stage.register_forward_hook(lambda _module, _inputs, result, name=name: keep(name, result))
@@ -129,7 +130,8 @@ def telling_places(window: Tensor) -> list[Place]:
     return [Place(what, *_highest(measure)) for what, measure in measures.items()]
 
 
-def _highest(measure: Tensor, border: int = 8) -> tuple[int, int]:
+def _highest(measure: Tensor) -> tuple[int, int]:
+    border = min(8, (min(measure.shape) - 1) // 2)
     inner = measure[border:-border, border:-border]
     y, x = divmod(int(inner.argmax()), inner.shape[1])
     return y + border, x + border
@@ -149,15 +151,14 @@ def crop(network: Duf, clip: NDArray[np.uint8], n: int, box: Box, task: Task) ->
     """A box of frame n of a ground-truth clip [frames, 3, H, W]."""
     numbers = [min(max(n + k, 0), len(clip) - 1) for k in range(-RADIUS, RADIUS + 1)]
     region, top, left = _region(clip[numbers], box, network.config)
-    return _views(network, region, [RADIUS], (left, top, box[2], box[3]), task)
+    return Views(*(rows[0] for rows in _views(network, region, [RADIUS], (left, top, box[2], box[3]), task)))
 
 
-def profile(network: Duf, clip: NDArray[np.uint8], row: int, task: Task) -> Views:
-    """One row of pixels of every frame of a ground-truth clip, stacked: [frames, W, 3]."""
+def profile(network: Duf, clip: NDArray[np.uint8], row: int, frames: int, task: Task) -> Views:
+    """One row of pixels of the first `frames` frames of a ground-truth clip, stacked: [frames, W, 3]."""
     width = clip.shape[3] // task.scale * task.scale
     region, top, left = _region(clip, (0, row, width, 1), network.config)
-    views = _views(network, region, range(len(clip)), (left, top, width, 1), task)
-    return Views(*(v[:, 0] for v in (views.truth, views.nearest, views.cubic, views.ours)))
+    return Views(*(rows[:, 0] for rows in _views(network, region, range(frames), (left, top, width, 1), task)))
 
 
 def _region(clip: NDArray[np.uint8], box: Box, config: DufConfig) -> tuple[NDArray[np.uint8], int, int]:
@@ -174,7 +175,10 @@ def _region(clip: NDArray[np.uint8], box: Box, config: DufConfig) -> tuple[NDArr
     return clip[:, :, y0:y1, x0:x1], top - y0, left - x0
 
 
-def _views(network: Duf, clip: NDArray[np.uint8], numbers: Sequence[int], box: Box, task: Task) -> Views:
+def _views(
+    network: Duf, clip: NDArray[np.uint8], numbers: Sequence[int], box: Box, task: Task
+) -> list[NDArray[np.uint8]]:
+    """What `Views` holds, [frames, H, W, 3] each, in its order."""
     left, top, width, height = box
     small = [low_resolution(frame, task) for frame in clip]
     rows: tuple[list[NDArray[np.uint8]], ...] = ([], [], [], [])
@@ -190,7 +194,7 @@ def _views(network: Duf, clip: NDArray[np.uint8], numbers: Sequence[int], box: B
         for row, picture in zip(rows, pictures, strict=True):
             cut = picture[:, top : top + height, left : left + width].permute(1, 2, 0)
             row.append((cut * 255).round().clamp(0, 255).to(torch.uint8).numpy())
-    return Views(*(np.stack(row) if len(row) > 1 else row[0] for row in rows))
+    return [np.stack(row) for row in rows]
 
 
 def _relative(a: Tensor, b: Tensor) -> float:

@@ -47,7 +47,10 @@ def motion(found: Motion) -> Figure:
         edge = Place("edge", middle, window.shape[3] // 2 - 3)
         _filters(grid[row, 3], seen, edge, f"filters at the bar's edge\napart: {found.filters:.1%}")
         _picture(grid[row, 4], seen.output.permute(1, 2, 0), f"output\napart: {found.output:.2%}")
-    figure.suptitle("The same centre frame, opposite motion: activations differ, filters and output do not")
+    apart = (
+        f"{stages[-1]} {found.features[stages[-1]]:.0%} apart, filters {found.filters:.1%}, output {found.output:.2%}"
+    )
+    figure.suptitle(f"The same centre frame, opposite motion: {apart}")
     return figure
 
 
@@ -70,7 +73,7 @@ def kernels(network: Duf, block: int, outputs: int = 8, inputs: int = 24) -> Fig
     return figure
 
 
-def activations(seen: Look, window: Tensor, growth: int, channels: int = 8) -> Figure:
+def activations(seen: Look, window: Tensor, channels: int = 8) -> Figure:
     """The centre frame, and of each stage the channels that vary most; of a block, of those that it adds."""
     tall = 12 / (channels + 1) * window.shape[2] / window.shape[3] + 0.06
     figure = Figure(figsize=(12, tall * len(seen.features) + 0.4), layout="constrained")
@@ -78,9 +81,8 @@ def activations(seen: Look, window: Tensor, growth: int, channels: int = 8) -> F
     for row, (name, maps) in zip(grid, seen.features.items(), strict=True):
         _picture(row[0], window[:, RADIUS].permute(1, 2, 0), "")
         row[0].set_ylabel(name, fontsize=8)
-        new = maps[-growth:] if name.startswith("block") else maps
-        for axes, channel in zip(row[1:], new.flatten(1).std(1).topk(channels).indices.tolist(), strict=True):
-            _map(axes, new[channel], "")
+        for axes, channel in zip(row[1:], maps.flatten(1).std(1).topk(channels).indices.tolist(), strict=True):
+            _map(axes, maps[channel], "")
     figure.suptitle("Activations: centre frame, then each stage's liveliest channels", fontsize=10)
     return figure
 

@@ -51,11 +51,9 @@ def open_source(
     if stream is None:
         raise MediaError(f"{path} has no video stream")
     clip, stamps, tick = _decode(path.absolute(), stream.index, indexing)
-    if clip.format is None or clip.format.color_family == vs.UNDEFINED or clip.width == 0:
-        raise MediaError(f"{path} changes its size or format on the way; cut it into parts of one size first")
     if progressive:
         clip = clip.std.SetFrameProps(_FieldBased=vs.FIELD_PROGRESSIVE)
-    _refuse_fields(path, clip)
+    check_decoded(path, clip, ", or give --progressive if only its marks say so")
     notes = list(_notes(clip, stream))
     rate = Fraction(clip.fps)
     if set(stamps) == {UNKNOWN}:
@@ -65,6 +63,22 @@ def open_source(
     else:
         times = timeline.measured(timeline.filled(stamps, UNKNOWN), tick, rate)
     return Source(path, clip, times, media, stream.index, tuple(notes))
+
+
+def check_decoded(path: Path, clip: vs.VideoNode, way_out: str = "") -> None:
+    """Raises MediaError if a decoded file changes its size or format, or if frames spread over it hold two fields each.
+
+    way_out: what else can be done about the fields, for the end of the sentence.
+    """
+    if clip.format is None or clip.format.color_family == vs.UNDEFINED or clip.width == 0:
+        raise MediaError(f"{path} changes its size or format on the way; cut it into parts of one size first")
+    for frame in sorted({clip.num_frames * part // LOOKS for part in range(LOOKS)}):
+        with clip.get_frame(frame) as picture:
+            order = int(picture.props.get("_FieldBased", 0))
+        if order:
+            which = "top" if order == 2 else "bottom"
+            mend = f"deinterlace it first (ffmpeg -i IN -vf bwdif -c:a copy OUT.mkv){way_out}"
+            raise MediaError(f"{path} is interlaced ({which} field first); {mend}")
 
 
 def index_folder() -> Path | None:
@@ -100,19 +114,6 @@ def _decode(path: Path, track: int, indexing: Callable[[int], None]) -> tuple[vs
     stamps = got["timestamps"]  # a lone value comes without its list
     tick = Fraction(got["timebasenum"], got["timebaseden"])
     return got["clip"], [stamps] if isinstance(stamps, int) else list(stamps), tick
-
-
-def _refuse_fields(path: Path, clip: vs.VideoNode) -> None:
-    """Raises MediaError if frames spread over the film hold two fields each."""
-    for frame in sorted({clip.num_frames * part // LOOKS for part in range(LOOKS)}):
-        with clip.get_frame(frame) as picture:
-            order = int(picture.props.get("_FieldBased", 0))
-        if order:
-            raise MediaError(
-                f"{path} is interlaced ({'top' if order == 2 else 'bottom'} field first); "
-                "deinterlace it first (ffmpeg -i IN -vf bwdif -c:a copy OUT.mkv), "
-                "or give --progressive if only its marks say so"
-            )
 
 
 def _notes(clip: vs.VideoNode, stream: Stream) -> Iterator[str]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from vsduf import __version__
-from vsduf.errors import DufError
+from vsduf.errors import ArgumentError, DufError
 
 COMMANDS = {  # name, which is that of the module, and what `vsduf --help` says of it
     "upscale": "make a film 2, 3 or 4 times as large; sound, subtitles and all else stay",
@@ -41,6 +43,19 @@ def say(text: str, code: int = 0) -> int:
     """Writes `vsduf: text` to stderr, as one line, and returns `code`."""
     sys.stderr.write(f"vsduf: {' '.join(text.split())}\n")
     return code
+
+
+def check_output(path: Path | None) -> None:
+    """Raises ArgumentError where a file of that name cannot be written; to be asked before the work, not after it."""
+    if path is None:
+        return
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ArgumentError(f"{path.parent} is no folder; make it first")
+    if path.is_dir():
+        raise ArgumentError(f"{path} is a folder; name a file in it")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise ArgumentError(f"{path} cannot be written; name another file")
 
 
 def _parser(asked: str) -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vsduf.benchmark import contenders, report, rounds
 from vsduf.benchmark.content import footage, random_weights
-from vsduf.cli import say
+from vsduf.cli import check_output, say
 from vsduf.device import CPU, choose
 from vsduf.errors import ArgumentError
 from vsduf.network import DEPTHS, WINDOW, DufConfig
@@ -82,8 +82,7 @@ def _check(args: argparse.Namespace) -> tuple[int, bool]:
     if args.frames < 1:
         raise ArgumentError(f"--frames is {args.frames}; it must be 1 or more")
     for path in (args.json, args.png):
-        if path is not None and not path.parent.is_dir():
-            raise ArgumentError(f"{path.parent} is no folder; make it first")
+        check_output(path)
     if args.png is not None:
         report.check_chart()
     chosen = choose(args.device_id, None)

@@ -9,14 +9,17 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vsduf import evaluation, weights
 from vsduf.allocator import keep_large_blocks
-from vsduf.cli import say
+from vsduf.cli import check_output, say
 from vsduf.cli.progress import Progress
+from vsduf.clips import by_name, read_clip
 from vsduf.engine import open_engine
-from vsduf.errors import ArgumentError
+from vsduf.errors import ArgumentError, MediaError
 from vsduf.evaluation import Score, Task
-from vsduf.training.footage import clips_in, read_clip
 from vsduf.upscaler import CENTRE, TOP_LEFT
 
 HEAD = (
@@ -27,12 +30,13 @@ HEAD = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is judged, against what, and where the figures go."""
     parser.add_argument("folder", metavar="DIR", type=Path, help="ground truth: videos, or a folder of frames a clip")
-    parser.add_argument("--model", help="a bundled model's name or a weights file (default: best for the scale)")
+    judged = parser.add_mutually_exclusive_group()
+    judged.add_argument("--model", help="a bundled model's name or a weights file (default: best for the scale)")
+    judged.add_argument("--frames", type=Path, metavar="DIR", help="score these finished frames, DIR/<clip>/*.png")
     parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="default: the model's, or 4")
     parser.add_argument(
         "--siting", choices=(CENTRE, TOP_LEFT), help="where LR samples lie (default: as the model says)"
     )
-    parser.add_argument("--frames", type=Path, metavar="DIR", help="score these finished frames, DIR/<clip>/*.png")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="score each N-th frame only")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there too")
     parser.add_argument("--device-id", type=int, metavar="N", help="CUDA device, -1 for the CPU")
@@ -40,34 +44,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the table; raises DufError for what cannot be read or does not fit."""
+    """Prints the table; 1 if a clip was left out, each with its reason on stderr. Raises DufError for all else."""
     keep_large_blocks()
     if args.every < 1:
         raise ArgumentError(f"--every is {args.every}; it must be 1 or more")
-    if args.json is not None and not args.json.absolute().parent.is_dir():
-        raise ArgumentError(f"{args.json.parent} is no folder; make it first")
-    clips = clips_in(args.folder)
+    check_output(args.json)
+    clips = by_name(args.folder)
     model = None if args.frames else args.model or weights.best(args.scale or 4)
     task = _task(args, model)
     others = evaluation.folders_for(clips, args.frames) if args.frames else {}
+    opener = functools.partial(open_engine, model, task.scale, device_id=args.device_id, fp16=args.fp16, warn=_warn)
     scores: dict[str, Score] = {}
+    left_out: dict[str, str] = {}
     print(HEAD)
     for name, source in clips.items():
-        truth = read_clip(source)
-        progress = Progress(evaluation.frames_scored(len(truth), task.every))
-        if others:
-            scores[name] = evaluation.score_frames(truth, read_clip(others[name]), task, progress.update)
+        try:
+            scores[name] = _score(read_clip(source), others.get(name), opener, task)
+        except (ArgumentError, MediaError) as error:  # the others' hours are not to be lost for it
+            left_out[name] = str(error)
+            say(f"{name} is left out: {error}")
         else:
-            opener = functools.partial(
-                open_engine, model, task.scale, device_id=args.device_id, fp16=args.fp16, warn=_warn
-            )
-            scores[name] = evaluation.score_upscaler(truth, opener, task, progress.update)
+            print(row(name, scores[name]), flush=True)
+    if scores:
+        print(row("mean", evaluation.mean(scores.values())))
+    if scores and args.json:
+        found = report(scores, left_out, task, str(args.frames or model))
+        args.json.write_text(json.dumps(found, indent=2) + "\n")
+    return 1 if left_out else 0
+
+
+def _score(truth: NDArray[np.uint8], frames: Path | None, opener: evaluation.Opener, task: Task) -> Score:
+    """What a clip comes to by an upscaler, or by finished frames if there are any."""
+    progress = Progress(evaluation.frames_scored(len(truth), task.every))
+    try:
+        if frames is not None:
+            return evaluation.score_frames(truth, read_clip(frames), task, progress.update)
+        return evaluation.score_upscaler(truth, opener, task, progress.update)
+    finally:
         progress.close()
-        print(row(name, scores[name]), flush=True)
-    print(row("mean", evaluation.mean(scores.values())))
-    if args.json:
-        args.json.write_text(json.dumps(report(scores, task, str(args.frames or model)), indent=2) + "\n")
-    return 0
 
 
 def row(name: str, score: Score) -> str:
@@ -81,10 +95,11 @@ def row(name: str, score: Score) -> str:
     return f"{name:16} {score.frames:6} {ours}   {cubic}   {cell(score.temporal_gain, '5.3f')}"
 
 
-def report(scores: Mapping[str, Score], task: Task, what: str) -> dict[str, object]:
-    """The JSON: what was judged and how, each clip, the mean."""
+def report(scores: Mapping[str, Score], left_out: Mapping[str, str], task: Task, what: str) -> dict[str, object]:
+    """The JSON: what was judged and how, each clip, why others were left out, the mean."""
     clips = {name: asdict(score) for name, score in scores.items()}
-    return {"judged": what, **asdict(task), "clips": clips, "mean": asdict(evaluation.mean(scores.values()))}
+    means = asdict(evaluation.mean(scores.values()))
+    return {"judged": what, **asdict(task), "clips": clips, "left_out": dict(left_out), "mean": means}
 
 
 def _task(args: argparse.Namespace, model: str | None) -> Task:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vsduf.allocator import keep_large_blocks
-from vsduf.cli import say
+from vsduf.cli import check_output, say
 from vsduf.errors import ArgumentError
 
 WHAT = {
@@ -19,6 +19,7 @@ WHAT = {
     "profile": "one row of pixels over time: ground truth, bicubic, DUF",
     "crops": "low resolution, bicubic, DUF and ground truth side by side",
 }
+LEAST = 32  # HR pixels each way
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         picture = pictures.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
         if name not in ("motion", "kernels"):
             picture.add_argument("clip", metavar="CLIP", type=Path, help="ground truth: a video or a folder of frames")
+        if name in ("activations", "filters", "crops"):
             picture.add_argument("--frame", type=int, default=3, metavar="N", help="counted from 0 (default 3)")
         picture.add_argument("out", metavar="OUT.png", type=Path)
         picture.add_argument("--model", help="a bundled model's name or a weights file (default: best for x4)")
@@ -37,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             picture.add_argument("--at", type=_pair, action="append", metavar="X,Y", help="a place in LR pixels")
         if name == "profile":
             picture.add_argument("--row", type=int, metavar="Y", help="row of HR pixels (default: the middle)")
-            picture.add_argument("--frames", type=int, default=40, metavar="N", help="how many (default 40)")
+            picture.add_argument("--frames", type=int, default=40, metavar="N", help="from the first (default 40)")
         if name == "crops":
             picture.add_argument("--box", type=_box, metavar="X,Y,W,H", help="HR pixels (default: the middle, 160x120)")
 
@@ -46,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Draws the picture; raises DufError for what cannot be read or shown."""
     if importlib.util.find_spec("matplotlib") is None:
         raise ArgumentError("pictures need matplotlib; pip install 'vsduf[train]'")
-    if not args.out.absolute().parent.is_dir():
-        raise ArgumentError(f"{args.out.parent} is no folder; make it first")
+    check_output(args.out)
     keep_large_blocks()
     from vsduf import pictures
 
@@ -66,30 +67,37 @@ def _figure(args: argparse.Namespace) -> Any:
         return pictures.motion(experiments.bar_motion(network, siting=loaded.siting))
     if args.what == "kernels":
         return pictures.kernels(network, _between(args.block, 1, loaded.config.blocks, "--block"))
-    clip = _clip(args)
+    clip = _clip(args, task.scale)
     if args.what == "profile":
         row = _between(args.row, 0, clip.shape[2] - 1, "--row", clip.shape[2] // 2)
-        return pictures.profile(experiments.profile(network, clip, row, task), row)
+        return pictures.profile(experiments.profile(network, clip, row, min(args.frames, len(clip)), task), row)
     frame = _between(args.frame, 0, len(clip) - 1, "--frame")
     if args.what == "crops":
         return pictures.crops(experiments.crop(network, clip, frame, _inside(args.box, clip.shape), task))
-    height, width = (side // task.scale * task.scale for side in clip.shape[2:])
-    small = [low_resolution(f[:, :height, :width], task) for f in clip]
+    small = [low_resolution(f, task) for f in clip]
     window = experiments.window_of(small, frame)
     seen = experiments.look(network, window)
     if args.what == "activations":
-        return pictures.activations(seen, window, loaded.config.growth)
+        return pictures.activations(seen, window)
     return pictures.filters(seen, window, _places(args.at, window) or experiments.telling_places(window))
 
 
-def _clip(args: argparse.Namespace) -> Any:
-    """The frames that the picture needs, and no more."""
+def _clip(args: argparse.Namespace, scale: int) -> Any:
+    """The frames that the picture needs, and no more, cut to multiples of the scale."""
+    from vsduf.clips import read_clip
     from vsduf.network import RADIUS
-    from vsduf.training.footage import read_clip
 
     if not args.clip.exists():
         raise ArgumentError(f"{args.clip} does not exist; name a video or a folder of frames")
-    return read_clip(args.clip, args.frames if args.what == "profile" else max(0, args.frame) + RADIUS + 1)
+    if args.what == "profile" and args.frames < 2:
+        raise ArgumentError(f"--frames is {args.frames}; it must be 2 or more")
+    last = args.frames - 1 if args.what == "profile" else max(0, args.frame)
+    clip = read_clip(args.clip, last + RADIUS + 1)
+    height, width = (side // scale * scale for side in clip.shape[2:])
+    if min(height, width) < LEAST or (args.what == "profile" and len(clip) < 2):
+        what = f"{len(clip)} frames of {clip.shape[3]}x{clip.shape[2]}"
+        raise ArgumentError(f"{args.clip} holds {what}; at least {LEAST} pixels each way, and two frames, are needed")
+    return clip[:, :, :height, :width]
 
 
 def _places(at: list[tuple[int, ...]] | None, window: Any) -> list[Any]:

@@ -48,12 +48,12 @@ def _convert(source: str, target: Path, half: bool) -> None:
     import torch
 
     from vsduf import weights
+    from vsduf.cli import check_output
     from vsduf.errors import ArgumentError
 
     if target.suffix != ".safetensors":
         raise ArgumentError(f"{target} does not end in .safetensors; vsduf writes no other kind of weights file")
-    if not target.parent.is_dir():
-        raise ArgumentError(f"{target.parent} is no folder; make it first")
+    check_output(target)
     loaded = weights.load(source)
     weights.save(target, loaded.state, loaded.metadata, torch.float16 if half else torch.float32)
     print(_line(str(target), loaded))

@@ -13,6 +13,7 @@ from vsduf.training.motion import Camera
 from vsduf.training.optimiser import OPTIMISERS
 from vsduf.training.samples import SampleConfig
 
+LISTS = ("footage", "photos", "validation")  # keys that hold several paths
 UNSTATED = "unstated"  # licence and data of a run that says nothing of them
 
 
@@ -83,7 +84,7 @@ class RunConfig:
         _require(self.layers in DEPTHS, f"layers is {self.layers}; it must be one of {depths}")
         _require(bool(self.footage or self.photos), "there is nothing to train on; set footage, photos or both")
         _require(bool(self.validation), "validation is empty; name a folder of clips that are not in footage")
-        _require(self.seed >= 0, f"seed is {self.seed}; it must be 0 or more")
+        _require(0 <= self.seed < 2**63, f"seed is {self.seed}; it must be 0 or more, and below 2 to the 63rd")
         _require(0 <= self.ema < 1, f"ema is {self.ema}; it must be at least 0 and below 1")
         _require(self.huber > 0, f"huber is {self.huber}; it must be above 0")
         _require(self.optimiser in OPTIMISERS, f"optimiser is {self.optimiser!r}; it must be one of {list(OPTIMISERS)}")
@@ -114,12 +115,12 @@ def read(path: Path) -> RunConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ArgumentError(f"{path} is not valid TOML: {error}") from error
     try:
-        for key in ("footage", "photos", "validation"):
+        for key in LISTS:
             table[key] = _paths(table.get(key, []), key, path)
         for key in {"output", "cache"} & table.keys():
             table[key] = _paths([table[key]], key, path)[0]
-        if (path.parent / str(table.get("start", "."))).is_file():
-            table["start"] = str(path.parent / table["start"])
+        if Path(str(table.get("start", ""))).suffix:  # a file, not a bundled model's name
+            table["start"] = str(_paths([table["start"]], "start", path)[0])
         table.setdefault("output", path.parent / "runs" / path.stem)
         for key, kind in (("schedule", Schedule), ("samples", SampleConfig), ("camera", Camera)):
             table[key] = _build(kind, table.get(key, {}), f"[{key}] ")
@@ -130,7 +131,7 @@ def read(path: Path) -> RunConfig:
 
 def _paths(values: Any, key: str, file: Path) -> list[Path]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ArgumentError(f"{key} is {values!r}; write paths in quotes" + ("" if key == "output" else ", as a list"))
+        raise ArgumentError(f"{key} is {values!r}; write paths in quotes" + (", as a list" if key in LISTS else ""))
     return [file.parent / Path(value).expanduser() for value in values]
 
 

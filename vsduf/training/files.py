@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from vsduf.errors import ArgumentError
 
-CHECKPOINT, WEIGHTS, CURVES = "last.pt", "weights.safetensors", "curves.png"
+CHECKPOINT, WEIGHTS, CURVES, LOCK = "last.pt", "weights.safetensors", "curves.png", "lock"
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it, where they are missing; raises ArgumentError where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArgumentError(f"{folder} cannot be made ({error.strerror}); name another folder") from error
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keeps other trainings out of a run's folder, until it is left or the process ends, however it does.
+
+    Raises ArgumentError where one is in it.
+    """
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            yield
+    except Timeout as error:
+        raise ArgumentError(f"another training is at work in {folder}; wait for it, or set another output") from error
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

@@ -51,7 +51,7 @@ class Trainer:
 
     def __init__(self, config: RunConfig, device: torch.device) -> None:
         self.config, self.device = config, device
-        config.output.mkdir(parents=True, exist_ok=True)
+        files.make_folder(config.output)
         self.checkpoint = config.output / files.CHECKPOINT
         torch.manual_seed(config.seed)
         network = Duf(config.network)
@@ -76,14 +76,20 @@ class Trainer:
         config, cache = self.config, self.config.footage_cache
         refuse_overlap(config.footage, config.validation)
         self.validation = Validation(config.validation, cache, config.samples.scale, config.samples.siting)
-        footage = load(config.footage, config.photos, cache, config.samples.size).to(self.device)
+        hint = ", or set a smaller patch"
+        footage = load(config.footage, config.photos, cache, config.samples.size, hint).to(self.device)
         self.sampler = Sampler(footage, config.samples, config.camera, self.rng)
 
     def run(self, report: Callable[[State], None], minutes: float | None = None) -> None:
         """Trains until the configured step, for so many minutes, or until `stop`; the last step is always saved.
 
-        report is called with every validation, and otherwise about twice a second.
+        report is called with every validation, and otherwise about twice a second. Raises ArgumentError where another
+        training works in the same folder, or where the weights have left the numbers that there are.
         """
+        with files.alone(self.config.output):
+            self._run(report, minutes)
+
+    def _run(self, report: Callable[[State], None], minutes: float | None) -> None:
         started = saved = reported = time.monotonic()
         before = self.seconds
         while self.step < self.config.schedule.steps and not self.stopping:
@@ -168,6 +174,7 @@ class Trainer:
             "history": self.history,
             "origin": self.origin,
             "siting": self.config.samples.siting,
+            "seed": self.config.seed,
         }
         files.write_atomically(self.checkpoint, lambda path: torch.save(state, path))
         exported, metadata = self.average.state_dict(), self.metadata()
@@ -195,12 +202,17 @@ class Trainer:
             self.average.load_state_dict(state["average"])
             for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
                 optimiser.load_state_dict(saved)
-            self.origin, siting = state["origin"], state["siting"]
+            self.origin, siting, seed = state["origin"], state["siting"], state["seed"]
         except (RuntimeError, KeyError, ValueError) as error:
             what = "does not hold the network and optimiser that are configured"
             raise ArgumentError(f"{self.checkpoint} {what}; set another output, or move it away") from error
-        if siting != self.config.samples.siting:
-            raise ArgumentError(f"{self.checkpoint} is of a run sited {siting}; set another output, or move it away")
+        for word, was, now in (
+            ("siting", siting, self.config.samples.siting),
+            ("seed", seed, self.config.seed),
+        ):
+            if was != now:
+                what = f"is of a run whose {word} is {was}, not {now}"
+                raise ArgumentError(f"{self.checkpoint} {what}; set another output, or move it away")
         self.rng.bit_generator.state = json.loads(state["rng"])
         torch.set_rng_state(state["torch_rng"])
         self.step, self.history = state["step"], state["history"]
