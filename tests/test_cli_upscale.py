@@ -69,6 +69,22 @@ def test_a_film_in_a_film_out(full, tmp_path, options, capsys):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "out.mkv"]
 
 
+def test_animation_makes_a_drawing_once(tmp_path, monkeypatch):
+    source = films.picture_film(tmp_path / "in.mkv", "fps=25,format=yuv420p", "testsrc2=s=96x64:r=12.5:d=0.48")
+    counts = []
+
+    def enlarged(clip, options):
+        counts.append(clip.num_frames)
+        return films.larger(clip)
+
+    monkeypatch.setattr(upscale, "enlarged", enlarged)
+    assert run(source, tmp_path / "out.mkv", "--codec", "ffv1", "--animation") == 0
+    assert counts == [6]
+    clip, times = films.opened(tmp_path / "out.mkv")
+    assert films.same_frames(films.larger(films.opened(source)[0]), clip)
+    assert len(times) == 12
+
+
 def test_every_option_reaches_the_one_that_it_is_for(full, tmp_path, options):
     words = "--scale 2 --model m --device-id -1 --no-fp16 --tilesize 32x16 --overlap 4 --num-streams 2 --no-scenecut"
     encoder = "--codec libx264 --preset ultrafast --crf 30 --depth 10 --encoder-option tune=grain --no-subtitles"

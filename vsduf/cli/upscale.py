@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import logging
 import signal
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import vapoursynth as vs
 
-from vsduf import video
+from vsduf import repeats, video
 from vsduf.cli import say
 from vsduf.cli.progress import Notes, Progress
 from vsduf.containers import fitting
@@ -39,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="OUT", type=Path, help="the film to write; its ending chooses the container")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     parser.add_argument("--progressive", action="store_true", help="IN is progressive even if marked as interlaced")
+    parser.add_argument(
+        "--animation", action="store_true", help="upscale a drawing that stays for several frames once: faster, sharper"
+    )
     parser.add_argument("--no-subtitles", dest="subtitles", action="store_false", help="leave subtitles out")
     network = parser.add_argument_group("network")
     network.add_argument("--scale", type=int, default=4, metavar="N", help="2, 3 or 4 (default 4)")
@@ -92,7 +96,12 @@ def upscaled(film: Source, args: argparse.Namespace) -> vs.VideoNode:
         clip = _converted(clip, form)
     if args.scenecut:
         clip = mark_cuts(clip)
-    clip = enlarged(clip, {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None})
+    options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
+    if args.animation:
+        reading = functools.partial(_reading, clip.num_frames)
+        clip = repeats.once(clip, lambda drawings: enlarged(drawings, options), progress=reading)
+    else:
+        clip = enlarged(clip, options)
     return _converted(clip, form) if form.bits_per_sample < clip.format.bits_per_sample else clip
 
 
@@ -132,6 +141,10 @@ def _indexing(percent: int) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[Kreading the film: {percent} %" if percent < 100 else "\r\x1b[K")
         sys.stderr.flush()
+
+
+def _reading(frames: int, done: int) -> None:
+    _indexing(100 * done // frames)
 
 
 @contextlib.contextmanager
