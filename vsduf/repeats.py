@@ -1,7 +1,7 @@
 """Frames that show the same picture as the one before: drawings that stay, films brought to a higher rate.
 
 They cost the network twice: time, and neighbours. A window of seven frames in which each stands twice holds four
-pictures; on Vid4 that is 0.7 dB less.
+pictures: 0.66 dB less, measured on two frames of each Vid4 clip with duf-16s-x4.
 """
 
 from __future__ import annotations
