@@ -31,6 +31,14 @@ def test_what_counts_as_a_clip(tmp_path):
         clips_in([tmp_path / "none"])
 
 
+def test_links_to_folders_are_followed_and_end(tmp_path):
+    write_frames(tmp_path / "elsewhere" / "a", moving(7, 8, 8))
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "clips")
+    assert list(by_name(tmp_path / "clips")) == ["more/a"]
+
+
 def test_sixteen_bits_of_grey(tmp_path):
     values = np.array([[0, 257, 32896, 65535]], np.uint16)
     Image.fromarray(values).save(tmp_path / "grey.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -93,7 +94,15 @@ def _is_clip(path: Path, least: int) -> bool:
 def _below(folder: Path) -> list[Path]:
     if not folder.exists():
         raise ArgumentError(f"{folder} does not exist; name a folder of videos, frame folders or pictures")
-    return [folder, *sorted(folder.rglob("*"))]
+    found, seen = [], set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        place = os.path.realpath(root)
+        if place in seen:  # a link back up
+            folders.clear()
+            continue
+        seen.add(place)
+        found += [Path(root, name) for name in (*folders, *names)]
+    return [folder, *sorted(found)]
 
 
 def _decode(path: Path, frames: int | None) -> NDArray[np.uint8]:
