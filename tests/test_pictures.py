@@ -1,5 +1,8 @@
 """What the experiments compute, on networks whose answer is known; that each picture is drawn by its command."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -152,3 +155,12 @@ def test_sides_that_are_no_multiple_of_the_scale(tmp_path, model):
     clip = str(write_frames(tmp_path / "clip", moving(7, 35, 41)))
     for what in ("filters", "crops", "profile"):
         assert main(["show", what, clip, str(tmp_path / f"{what}.png"), "--model", model]) == 0
+
+
+def test_a_full_disk_is_said_in_a_line(tmp_path, model, capsys, monkeypatch):
+    def fill(figure, path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("vsduf.pictures.save", fill)
+    assert main(["show", "motion", str(tmp_path / "out.png"), "--model", model]) == 1
+    assert capsys.readouterr().err == f"vsduf: {tmp_path}/out.png: No space left on device\n"

@@ -1,6 +1,8 @@
 """The loop with a tiny network: it learns, it resumes bit by bit, and a kill -9 leaves a checkpoint that goes on."""
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -190,6 +192,19 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         files.write_atomically(target, crash)
     assert target.read_text() == "old"
+
+
+def test_a_full_disk_is_said_and_leaves_the_old_file(tmp_path):
+    target = tmp_path / "file"
+    target.write_text("old")
+
+    def fill(path):
+        path.write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(ArgumentError, match=r"file cannot be written \(No space left on device\); make room"):
+        files.write_atomically(target, fill)
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
 
 
 CHILD = """

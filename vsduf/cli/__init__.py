@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return say("stopped", 130)
     except _refusals() as error:
         return say(str(error), 1)
+    except OSError as error:  # a full disk, a folder without permission, a file that went away
+        return say(f"{error.filename or args.command}: {error.strerror or error}", 1)
 
 
 def say(text: str, code: int = 0) -> int:

@@ -38,12 +38,20 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls `write` with another name and renames: a crash at any moment leaves the old file or the new one."""
+    """Calls `write` with another name and renames: a crash at any moment leaves the old file or the new one.
+
+    Raises ArgumentError where it cannot be written, on a full disk for instance; what was there before stays.
+    """
     partial = path.with_name(f"partial-{path.name}")
-    write(partial)
-    with open(partial, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        write(partial)
+        with open(partial, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:  # torch makes a RuntimeError of a full disk
+        partial.unlink(missing_ok=True)
+        what = getattr(error, "strerror", None) or "is the disk full?"
+        raise ArgumentError(f"{path} cannot be written ({what}); make room, and run again to go on") from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

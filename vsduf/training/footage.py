@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from torch import Tensor
 from vsduf.clips import clips_in, photos_in, pictures_of, read_clip, read_image
 from vsduf.errors import ArgumentError, MediaError
 from vsduf.network import WINDOW
-from vsduf.training.files import make_folder
+from vsduf.training.files import make_folder, write_atomically
 
 CUT = 0.1  # mean absolute difference of two frames' green, as a share of its range, below which there is no cut
 
@@ -92,9 +91,8 @@ def _cached(source: Path, cache: Path) -> NDArray[np.uint8]:
     if path.exists():
         with contextlib.suppress(ValueError, EOFError):  # what numpy makes of a file that was cut short
             return _mapped(path)
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, read_clip(source))
-    os.replace(partial, path)
+    clip = read_clip(source)
+    write_atomically(path, lambda partial: np.save(partial, clip))
     return _mapped(path)
 
 
