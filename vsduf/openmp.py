@@ -2,9 +2,11 @@
 
 GNU's OpenMP, which torch brings on Linux, lets them spin for 300,000 turns: 15 ms on CPUs whose pause takes 140 cycles,
 longer than a time slice. Where another program keeps the cores busy, an encoder say, one thread spins away its share of
-time for another that the system has put aside, and then the other for the first. Two busy programs on two cores took
-4.4 frames a second down to 1.4, to 0.2, or to none in 90 seconds; with a shorter spin 1.3 to 2.3 were left in seven runs.
-Alone that costs about 5 % (4.2 against 4.4 frames a second, means of eight runs each, which vary more than that).
+time for another that the system has put aside, and then the other for the first.
+
+Two busy programs on two cores took 4.4 frames a second down to 1.4, to 0.2, or to none in 90 seconds; with a shorter
+spin 1.3 to 2.3 were left in seven runs. Alone that costs about 5 % (4.2 against 4.4 frames a second, means of eight
+runs each, which vary more than that).
 """
 
 from __future__ import annotations
