@@ -95,7 +95,7 @@ def _measure(
     args: argparse.Namespace, layers: int, size: tuple[int, int], device: torch.device, half: bool
 ) -> list[rounds.Result]:
     count = math.ceil(args.frames / BATCH)
-    source = footage((count + 1) * BATCH + WINDOW - 1, size[1], size[0])
+    source = computed(lambda: footage((count + 1) * BATCH + WINDOW - 1, size[1], size[0]))
     with tempfile.TemporaryDirectory(prefix="vsduf-") as folder:
         everyone = computed(lambda: list(_contenders(args, layers, source, Path(folder), device, half)))
         return rounds.measure(everyone, count, BATCH, _progress(count))
