@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import vsduf
-from vsduf.scenes import mark_cuts
-from vsduf.source import open_source
-from vsduf.video import Settings, encode
+from vsduf.film.encoder import Settings, encode
+from vsduf.film.source import open_source
+from vsduf.filter.scenes import mark_cuts
 
 
 def main(source: Path, target: Path) -> None:

@@ -1,10 +1,10 @@
 // The input of a dense block (or of the merge): batch norm, ReLU and concatenation in one pass, since BN + ReLU is a
 // clamp whose slope and offset live in the convolution behind it.
 //
-//   out[y, x, c] = clamp(piece(c)[y, x, c - start of its piece], low[c], high[c])     inside,     rest[c] on the rim
+//   out[y, x, c] = clamp(piece(c)[y, x, c - start of its piece], low[c], high[c])     inside,     padding[c] on the rim
 //
 // Layouts: out [height + 2 rim, width + 2 rim, F] with rim 0 or 1; the first piece is [height, width, 64], the
-// others [height, width, growth], all contiguous; bounds are float [3, F]: low, high, rest. N channels a thread, 16
+// others [height, width, growth], all contiguous; bounds are float [3, F]: low, high, padding. N channels a thread, 16
 // bytes or what divides the growth; threadIdx.x goes over the channels, so a warp writes consecutive bytes. Bound by
 // bytes: each channel read once and written once, 2 * F * sizeof(T) a pixel: 768 for F = 192 in half.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import vapoursynth as vs
-from films import picture_film
+from helpers.films import picture_film
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 VSPIPE = Path(sys.executable).with_name("vspipe")

@@ -1,4 +1,4 @@
-"""Who may import whom: downwards only, and each foreign library behind one door."""
+"""Which room may import which, and which library each module may import; every module of the package is held to it."""
 
 import ast
 import subprocess
@@ -9,19 +9,41 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vsduf"
 
-# From top to bottom. A layer may import those below it and its own modules; what is not named here may stand anywhere
-# that makes no module reach upwards.
-LAYERS = [
-    ("vsduf.cli",),
-    ("vsduf.video", "vsduf.training"),
-    ("vsduf.plugin",),
-    ("vsduf.render", "vsduf.colour", "vsduf.alpha"),
-    ("vsduf.engine",),
-    ("vsduf.network", "vsduf.ops", "vsduf.weights"),
-    ("vsduf.cuda",),
-    ("vsduf.upscaler", "vsduf.window", "vsduf.errors"),
-]
-DOORS = {"ffmpeg": {"vsduf.video", "vsduf.pipe"}, "cupy": {"vsduf.cuda"}, "h5py": {"vsduf.foreign"}}
+ROOMS = {  # room: the rooms that it may import besides the root modules and itself
+    "network": set(),
+    "film": set(),
+    "engine": {"network"},
+    "evaluation": {"network"},
+    "filter": {"engine", "network"},
+    "training": {"evaluation", "film", "network"},
+    "bench": {"filter", "engine", "network"},
+    "cli": {"filter", "engine", "network", "film", "evaluation", "training", "bench"},
+}
+ROOT = {"__init__", "__main__", "cuts", "errors", "matrix", "siting", "system", "upscaler"}
+ROOT_IMPORTS = {"__init__": {"filter", "network"}, "__main__": {"cli"}}  # of the other root modules: no room
+
+INSIDE = {  # parts of a room with walls of their own, and who may import them from outside
+    "vsduf.engine.cpu": {"vsduf.engine.engine", "vsduf.bench.contenders", "vsduf.bench.report", "vsduf.cli.bench"},
+    "vsduf.engine.cuda": {"vsduf.engine.engine"},
+}
+DOORS = {  # library: the rooms or modules that may import it
+    "torch": {
+        "network", "engine", "evaluation", "training", "bench", "filter.bind", "system", "cli.bench", "cli.train",
+        "cli.weights",
+    },
+    "vapoursynth": {"filter", "film", "bench", "cli.upscale", "engine.cpu.library"},
+    "cupy": {"engine.cuda.runtime"},
+    "ffmpeg": {"film.encoder"},
+    "imageio_ffmpeg": {"film.probe"},
+    "h5py": {"network.conventions"},
+    "matplotlib": {"evaluation.figures", "training.curves", "bench.report"},
+    "onnx": {"network.onnx_export"},
+    "PIL": {"film.arrays"},
+    "psutil": {"system"},
+    "safetensors": {"network.weights"},
+    "filelock": {"training.run_folder"},
+}  # fmt: skip
+LAZY = {("filter", "engine"), ("filter", "network")}  # only inside functions: a refusal must not wait for torch
 
 
 def name_of(path):
@@ -31,42 +53,84 @@ def name_of(path):
 MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py") if "native" not in path.parts}
 
 
+def room_of(name):
+    """The room of a module: its first folder, or "" for a module at the root."""
+    return (
+        name.split(".")[1] if name.count(".") > 1 or (MODULES[name].name == "__init__.py" and name != "vsduf") else ""
+    )
+
+
 def imports(path):
-    """Every module that a file imports, anywhere in it; `from vsduf import x` counts as vsduf.x."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """(module, whether at the top level) of everything that a file imports, `import_module` with a constant included.
+
+    `from vsduf import x` counts as vsduf.x where that is a module.
+    """
+    tree = ast.parse(path.read_text())
+    top = {id(node) for node in tree.body}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            below = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (name if name in MODULES else node.module for name in below)
+            for alias in node.names:
+                yield alias.name, id(node) in top
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                below = f"{node.module}.{alias.name}"
+                yield below if below in MODULES else node.module, id(node) in top
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+            yield from ((name, False) for name in constants(node.args[0]))
 
 
-GRAPH = {name: {m for m in imports(path) if m in MODULES and m != "vsduf"} for name, path in MODULES.items()}
+def constants(argument):
+    """The modules that `import_module(argument)` can load; an f-string stands for every module with its beginning."""
+    if isinstance(argument, ast.Constant):
+        return [argument.value]
+    assert isinstance(argument, ast.JoinedStr), f"import_module is called with {ast.unparse(argument)}"
+    start = argument.values[0].value
+    return [name for name in MODULES if name.startswith(start) and not name.endswith((".main", ".terminal"))]
+
+
+GRAPH = {name: list(imports(path)) for name, path in MODULES.items()}
+OURS = {name: {m for m, _ in found if m in MODULES and m != "vsduf"} for name, found in GRAPH.items()}
 
 
 def reach(name):
     """All modules that a module leads to."""
     found, todo = set(), [name]
     while todo:
-        new = GRAPH[todo.pop()] - found
+        new = OURS[todo.pop()] - found
         found |= new
         todo += new
     return found
 
 
-def layer_of(name):
-    return next((i for i, layer in enumerate(LAYERS) if any(f"{name}.".startswith(f"{m}.") for m in layer)), None)
+def test_every_module_has_a_room():
+    assert {room_of(name) for name in MODULES} - {""} == set(ROOMS)
+    assert {name.removeprefix("vsduf.") for name in MODULES if not room_of(name)} - {"vsduf"} == ROOT - {"__init__"}
 
 
-@pytest.mark.parametrize("name", sorted(GRAPH))
-def test_imports_point_downwards(name):
-    own = layer_of(name)
-    if own is not None:
-        assert [m for m in reach(name) if (layer_of(m) or own) < own or layer_of(m) == 0 < own] == []
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_a_module_imports_only_what_its_room_may(name):
+    room = room_of(name)
+    own = name.removeprefix("vsduf.") if name != "vsduf" else "__init__"
+    allowed = ROOMS[room] | {room, ""} if room else ROOT_IMPORTS.get(own, set()) | {""}
+    assert {m for m in OURS[name] if room_of(m) not in allowed} == set()
+
+
+@pytest.mark.parametrize("wall", INSIDE)
+def test_parts_of_the_engine_have_walls(wall):
+    inside = [name for name in MODULES if name == wall or name.startswith(f"{wall}.")]
+    users = {name for name in MODULES if name not in inside and OURS[name] & set(inside)}
+    assert users <= INSIDE[wall]
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_what_waits_for_torch_is_imported_inside_functions(name):
+    top = {m for m, at_top in GRAPH[name] if at_top and m in MODULES}
+    assert {m for m in top if (room_of(name), room_of(m)) in LAZY} == set()
 
 
 def test_there_are_no_circles():
-    assert [name for name in GRAPH if name in reach(name)] == []
+    faces = {name for name, path in MODULES.items() if path.name == "__init__.py"}  # a face imports what is behind it
+    assert [name for name in OURS if name not in faces and name in reach(name)] == []
 
 
 def test_no_relative_imports():
@@ -76,10 +140,29 @@ def test_no_relative_imports():
 
 @pytest.mark.parametrize("library", DOORS)
 def test_a_library_has_its_door(library):
-    users = {name for name, path in MODULES.items() if library in {m.partition(".")[0] for m in imports(path)}}
-    assert users <= DOORS[library]
+    users = {
+        name.removeprefix("vsduf.")
+        for name, found in GRAPH.items()
+        if library in {m.partition(".")[0] for m, _ in found}
+    }
+    assert {u for u in users if not any(f"{u}.".startswith(f"{door}.") for door in DOORS[library])} == set()
 
 
 def test_importing_vsduf_loads_no_torch_and_no_cupy():
-    script = "import vsduf, sys; print(sorted({'torch', 'cupy', 'ffmpeg', 'h5py'} & set(sys.modules)))"
+    script = "import vsduf, sys; print(sorted({'torch', 'cupy', 'ffmpeg', 'h5py', 'matplotlib'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_the_faces_hand_on_what_they_name():
+    script = (
+        "import importlib\n"
+        "for name in ('vsduf', 'vsduf.filter', 'vsduf.network', 'vsduf.engine', 'vsduf.film', 'vsduf.training'):\n"
+        "    face = importlib.import_module(name)\n"
+        "    assert face.__all__ and all(getattr(face, n) is not None for n in face.__all__), name\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_it_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "vsduf", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("vsduf ")

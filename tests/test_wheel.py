@@ -42,7 +42,7 @@ def test_the_wheel_is_for_any_python_on_one_platform(built):
 
 def test_the_wheel_holds_plugin_weights_and_kernels(built):
     names = set(zipfile.ZipFile(built[1]).namelist())
-    assert {f"{PLUGIN}/manifest.vs", "vsduf/plugin.py", "vsduf/py.typed"} <= names
+    assert {f"{PLUGIN}/manifest.vs", "vsduf/filter/graph.py", "vsduf/py.typed"} <= names
     assert len([n for n in names if n.startswith(f"{PLUGIN}/libduf.")]) == 1
     models = {f"vsduf/models/{p.name}" for p in (ROOT / "vsduf/models").glob("*.safetensors")}
     kernels = {f"vsduf/kernels/{p.name}" for p in (ROOT / "kernels").glob("*") if p.is_file()}

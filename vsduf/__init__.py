@@ -1,6 +1,43 @@
 """DUF video super-resolution (Jo et al., CVPR 2018) for VapourSynth: `core.duf.Upscale` and `vsduf.upscale`."""
 
-from vsduf import openmp as openmp  # first: torch reads it as it is loaded
-from vsduf.plugin import upscale as upscale
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from vsduf import system
+
+system.shorten_spinning()  # before anything imports torch, whose OpenMP reads the setting once
+
+from vsduf.errors import ArgumentError, DeviceError, DufError, MediaError, WeightsError  # noqa: E402
+from vsduf.filter import mark_cuts, once, upscale, upscale_with  # noqa: E402
+from vsduf.upscaler import Upscaler  # noqa: E402
+
+if TYPE_CHECKING:
+    from vsduf.network.weights import bundled as models
+    from vsduf.network.weights import load as load_weights
 
 __version__ = "0.1.0"
+__all__ = [
+    "ArgumentError",
+    "DeviceError",
+    "DufError",
+    "MediaError",
+    "Upscaler",
+    "WeightsError",
+    "__version__",
+    "load_weights",
+    "mark_cuts",
+    "models",
+    "once",
+    "upscale",
+    "upscale_with",
+]
+_WITH_TORCH = {"models": "bundled", "load_weights": "load"}  # of vsduf.network.weights
+
+
+def __getattr__(name: str) -> Any:
+    """Loads the names that need torch when they are first used."""
+    if name not in _WITH_TORCH:
+        raise AttributeError(f"module 'vsduf' has no attribute {name!r}")
+    return getattr(importlib.import_module("vsduf.network.weights"), _WITH_TORCH[name])

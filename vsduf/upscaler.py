@@ -1,4 +1,4 @@
-"""The seam between VapourSynth and the network: what a frame-producing engine looks like from outside."""
+"""The interface between the VapourSynth filter and whatever makes the frames: a window of planes in, a picture out."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from vsduf.siting import Siting
+
+SCALES = (2, 3, 4)
+RADIUS = 3  # source frames on each side of the centre frame
+WINDOW = 2 * RADIUS + 1
+
 Planes = Sequence[NDArray[Any]]
 """Three [H, W] arrays R, G, B with any row stride, of one dtype: uint8 (0..255), uint16 (0..65535), float16 or float32
 (0..1, values beyond are kept)."""
 
-CENTRE = "center"  # LR pixel i sits in the middle of its R x R block, as every resizer places it
-TOP_LEFT = "top-left"  # LR pixel i sits on HR pixel R * i, as the authors trained
-
 
 class Upscaler(Protocol):
-    """Makes the high-resolution frame of a window's centre. `vsduf.engine.Engine` is the real one; tests use others."""
+    """Makes the high-resolution frame at the centre of a window. `vsduf.engine.open_engine` opens the network's.
+
+    scale: 2, 3 or 4. siting: where the network's LR samples lie; the filter shifts pictures of top-left ones back.
+    at_once: frames that several threads should ask for at a time; 1 where that gains nothing.
+    """
 
     scale: int
-    siting: str
-    at_once: int  # frames that are made faster if several threads ask for them at a time; 1 if that gains nothing
+    siting: Siting
+    at_once: int
 
     def __call__(self, window: Sequence[int], frames: Mapping[int, Planes], out: Planes) -> None:
         """Writes the centre frame of `window` at R times its size into `out`.
@@ -30,4 +37,9 @@ class Upscaler(Protocol):
         """
 
     def close(self) -> None:
-        """Releases what the engine holds; it is not called again."""
+        """Releases memory and devices; the upscaler is not called again."""
+
+
+def clamped_window(n: int, length: int) -> list[int]:
+    """Returns the frame numbers n - 3 to n + 3 of a clip of `length` frames, its first and last frame repeated."""
+    return [min(max(k, 0), length - 1) for k in range(n - RADIUS, n + RADIUS + 1)]

@@ -6,7 +6,7 @@ SAMPLES, FLOATS, SCALES = ["unsigned char", "unsigned short", "half", "float"], 
 INSTANCES = {
     "planes_to_window": [f"{t}, {s}" for t, s in itertools.product(FLOATS, SAMPLES)],
     "join": ["half, 8", "half, 4", "float, 4"],
-    "gather": ["half, 8", "half, 4", "float, 4"],
+    "accumulate": ["half, 8", "half, 4", "float, 4"],
     "bias_relu": FLOATS,
     "dynamic_filter": [f"{t}, {s}, {r}" for t, s, r in itertools.product(FLOATS, SAMPLES, SCALES)],
 }

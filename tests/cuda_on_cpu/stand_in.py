@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from cuda_on_cpu import emulator, fakecupy
-from vsduf import cuda
+from vsduf.engine.cuda import launchers, runtime
 
 BOTH = ["emulated", pytest.param("device", marks=pytest.mark.gpu)]
 """For a fixture: the same test twice, the second time on the first CUDA device."""
@@ -31,15 +31,17 @@ def place(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until the test ends, vsduf.cuda launches its kernels on the CPU's tensors. Skips where nothing compiles them."""
+    """Runs vsduf's CUDA code on the CPU's tensors until the test ends. Skips where there is no compiler."""
     if shutil.which(emulator.COMPILER) is None or sys.platform != "linux":
         pytest.skip(f"the emulator needs Linux and {emulator.COMPILER}")
-    monkeypatch.setattr(cuda, "cupy", lambda: fakecupy)
-    monkeypatch.setattr(cuda, "stream", fakecupy.Stream)
-    monkeypatch.setattr(cuda, "use", lambda _: None)
-    monkeypatch.setattr(cuda, "empty_cache", lambda: None)
-    monkeypatch.setattr(cuda, "convolve", convolve)
-    monkeypatch.setattr(cuda, "_kernel", functools.cache(cuda._kernel.__wrapped__))  # what is compiled here stays here
+    monkeypatch.setattr(runtime, "cupy", lambda: fakecupy)
+    monkeypatch.setattr(runtime, "stream", fakecupy.Stream)
+    monkeypatch.setattr(runtime, "use", lambda _: None)
+    monkeypatch.setattr(runtime, "empty_cache", lambda: None)
+    monkeypatch.setattr(launchers, "convolve", convolve)
+    monkeypatch.setattr(
+        launchers, "_kernel", functools.cache(launchers._kernel.__wrapped__)
+    )  # what is compiled here stays here
 
 
 def convolve(pixels, kernel, padding):

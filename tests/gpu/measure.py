@@ -27,18 +27,21 @@ import torch.nn.functional as F
 from torch.profiler import ProfilerActivity as Activity
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from networks import random_network, random_weights
+from helpers.networks import random_network, random_weights
 from triton.runtime.errors import OutOfResources
 from triton_convolution import WAYS, taps
 from triton_convolution import convolve as convolve_in_triton
 
-from vsduf import cuda, cuda_backend, cuda_frames, cuda_layers, memory
-from vsduf.cuda_layers import CudaLayers, Scratch, to_device
-from vsduf.engine import KEEP, Engine
-from vsduf.folded import fold
-from vsduf.network import DufConfig
-from vsduf.tiles import cut
-from vsduf.trunk import Trunk
+from vsduf.engine import planning
+from vsduf.engine.cuda import backend as cuda_backend
+from vsduf.engine.cuda import frames, launchers, runtime
+from vsduf.engine.cuda import network as cuda_network
+from vsduf.engine.cuda.network import CudaTileNetwork, Scratch, to_device
+from vsduf.engine.engine import IDLE_FRAMES, Engine
+from vsduf.engine.feature_cache import FeatureCache
+from vsduf.engine.folded import fold
+from vsduf.engine.tiles import cut
+from vsduf.network.duf import DufConfig
 
 DEVICE = torch.device("cuda", 0)
 HALF = torch.float16
@@ -114,12 +117,12 @@ def kernels(height: int, width: int, bandwidth: float) -> Iterator[Row]:
         return [share[..., 32 * k : 32 * (k + 1)] for k in range(3)]
 
     for name, size, work in [
-        ("planes_to_window", 3 + 16, lambda: cuda.planes_to_window(*at(windows), 0, 0)),
-        ("join", 4 * features, lambda: cuda.join(joined, at(pieces), bounds)),
-        ("gather", 2 * 32 * 4, lambda: cuda.gather(total, thirds())),
-        ("bias_relu", 4 * 256, lambda: cuda.bias_relu(at(merged), bias)),
+        ("planes_to_window", 3 + 16, lambda: launchers.planes_to_window(*at(windows), 0, 0)),
+        ("join", 4 * features, lambda: launchers.join(joined, at(pieces), bounds)),
+        ("accumulate", 2 * 32 * 4, lambda: launchers.accumulate(total, thirds())),
+        ("bias_relu", 4 * 256, lambda: launchers.bias_relu(at(merged), bias)),
         ("dynamic_filter", 2 * 448 + 3 + 48,
-         lambda: cuda.dynamic_filter(out, planes[0], at(logits), at(residual), added, (0, 0), range(width))),
+         lambda: launchers.dynamic_filter(out, planes[0], at(logits), at(residual), added, (0, 0), range(width))),
     ]:  # fmt: skip
         taken = replayed(work)
         floor = size * pixels / bandwidth * 1e3
@@ -134,12 +137,14 @@ class Steady:
         network = to_device(fold(random_network(config)), DEVICE, HALF)
         source = [torch.randint(0, 255, (3, height, width), device=DEVICE, dtype=torch.uint8) for _ in range(8)]
         (tile,) = cut(height, width, None, 0)
-        self.trunk = Trunk(CudaLayers(network, tile, 0, lambda n: source[n % 8], Scratch(DEVICE, HALF)), KEEP)
+        self.source = lambda n: source[n % 8]
+        self.cache = FeatureCache(CudaTileNetwork(network, tile, 0, Scratch(DEVICE, HALF)), IDLE_FRAMES)
         self.out = torch.empty(3, config.scale * height, config.scale * width, device=DEVICE, dtype=torch.uint8)
         self.n = 3
 
     def __call__(self) -> None:
-        self.trunk.layers.finish(self.trunk(range(self.n - 3, self.n + 4)), self.n, self.out)
+        pieces = self.cache(range(self.n - 3, self.n + 4), self.source)
+        self.cache.network.finish(pieces, self.source(self.n), self.out)
         self.n += 1
 
     def multiply_adds(self) -> float:
@@ -148,7 +153,7 @@ class Steady:
         per_pixel = 27 * 64 + 9 * config.features * 256 + 256 * 768 + 512 * 25 * scale + 256 * 3 * scale
         for k in range(config.blocks):
             features = 64 + k * config.growth
-            apart = config.streaming and k < config.keeping
+            apart = config.streaming and k < config.full_window_blocks
             per_pixel += features**2 + 9 * features * config.growth * (1 if apart else 3)
         return per_pixel * self.size[0] * self.size[1]
 
@@ -202,7 +207,7 @@ def engine(layers: int, streaming: bool, size: str, num_streams: int, frames: in
     def backend(folded, extension):
         return cuda_backend.CudaBackend(folded, extension, device=DEVICE, dtype=HALF, num_streams=num_streams)
 
-    made = Engine(weights, width, height, plan=memory.Plan(None), overlap=0, warn=print, backend=backend)
+    made = Engine(weights, width, height, plan=planning.TilePlan(None), overlap=0, warn=print, backend=backend)
 
     def work(numbers, last):
         out = list(np.empty((3, 4 * height, 4 * width), np.uint8))
@@ -268,7 +273,7 @@ def choices(height: int, width: int) -> Iterator[Row]:
 def in_triton(pixels: torch.Tensor, kernel: torch.Tensor) -> Row:
     """The same convolution in Triton, by the fastest of some ways, and how long it takes until one of them is ready."""
     outputs, inputs = kernel.shape[:2]
-    weights, expected, found, ready = taps(kernel), cuda.convolve(pixels, kernel, 1), [], 0.0
+    weights, expected, found, ready = taps(kernel), launchers.convolve(pixels, kernel, 1), [], 0.0
     start = time.perf_counter()
     for way in (way for way in WAYS if inputs % way.channels == 0):
         try:
@@ -289,12 +294,12 @@ def in_triton(pixels: torch.Tensor, kernel: torch.Tensor) -> Row:
 
 def strips(size: str = "540p") -> Iterator[Row]:
     """The heads in strips of so many pixels."""
-    usual = cuda_layers.STRIP
+    usual = cuda_network.STRIP
     for exponent in (14, 15, 16, 17, 20):
-        cuda_layers.STRIP = 1 << exponent
+        cuda_network.STRIP = 1 << exponent
         row = next(network(16, True, size, 1.0))
         yield Row(f"strips of 2^{exponent} pixels, {size}", row.value, "fps")
-    cuda_layers.STRIP = usual
+    cuda_network.STRIP = usual
 
 
 def graph(layers: int, size: str) -> Row:
@@ -314,14 +319,14 @@ def graph(layers: int, size: str) -> Row:
 def transfers(size: str = "270p") -> Iterator[Row]:
     """A picture's way back into a frame, straight and through pinned memory."""
     height, width = (4 * n for n in SIZES[size])
-    made = cuda_frames._planes((height, width), np.dtype(np.uint8), DEVICE)
+    made = frames._planes((height, width), np.dtype(np.uint8), DEVICE)
     frame = np.zeros((3, height, width), np.uint8)
     pinned = torch.empty(3, height, width, dtype=torch.uint8).pin_memory()
-    stream = cuda.stream()
+    stream = runtime.stream()
 
     def straight():
         for plane, part in zip(frame, made, strict=True):
-            cuda.download(plane, part, stream)
+            runtime.download(plane, part, stream)
         stream.synchronize()
 
     def staged():
@@ -382,7 +387,7 @@ def _random(*shape: int) -> torch.Tensor:
 
 
 def _merge(x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor) -> None:
-    cuda.bias_relu(cuda.convolve(x[0].permute(1, 2, 0), kernel, 1), bias)
+    launchers.bias_relu(launchers.convolve(x[0].permute(1, 2, 0), kernel, 1), bias)
 
 
 def main() -> None:

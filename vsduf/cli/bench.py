@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vsduf.benchmark import contenders, report, rounds
-from vsduf.benchmark.content import footage, random_weights
-from vsduf.cli import check_output, say
-from vsduf.device import CPU, choose
+from vsduf.bench import contenders, report, rounds
+from vsduf.bench.content import footage, random_weights
+from vsduf.cli.terminal import check_output, say
+from vsduf.engine.cpu.worker import on_compute_thread
+from vsduf.engine.device import CPU, choose_device
 from vsduf.errors import ArgumentError
-from vsduf.network import DEPTHS, WINDOW, DufConfig
-from vsduf.worker import computed
+from vsduf.network.duf import DEPTHS, DufConfig
+from vsduf.upscaler import WINDOW
 
 BATCH = 4  # frames that everyone makes in a round
 FORMS = {"streaming": ["streaming"], "paper": ["paper"], "both": ["streaming", "paper"]}
@@ -85,7 +86,7 @@ def _check(args: argparse.Namespace) -> tuple[int, bool]:
         check_output(path)
     if args.png is not None:
         report.check_chart()
-    chosen = choose(args.device_id, None)
+    chosen = choose_device(args.device_id, None)
     if args.peers and chosen.device_id != CPU:
         raise ArgumentError("--peers compares on the CPU; add --device-id -1")
     return chosen.device_id, chosen.fp16
@@ -95,9 +96,9 @@ def _measure(
     args: argparse.Namespace, layers: int, size: tuple[int, int], device: torch.device, half: bool
 ) -> list[rounds.Result]:
     count = math.ceil(args.frames / BATCH)
-    source = computed(lambda: footage((count + 1) * BATCH + WINDOW - 1, size[1], size[0]))
+    source = on_compute_thread(lambda: footage((count + 1) * BATCH + WINDOW - 1, size[1], size[0]))
     with tempfile.TemporaryDirectory(prefix="vsduf-") as folder:
-        everyone = computed(lambda: list(_contenders(args, layers, source, Path(folder), device, half)))
+        everyone = on_compute_thread(lambda: list(_contenders(args, layers, source, Path(folder), device, half)))
         return rounds.measure(everyone, count, BATCH, _progress(count))
 
 

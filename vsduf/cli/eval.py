@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vsduf import evaluation, weights
-from vsduf.allocator import keep_large_blocks
-from vsduf.cli import check_output, say
-from vsduf.cli.progress import Progress
-from vsduf.clips import by_name, read_clip
-from vsduf.engine import open_engine
+from vsduf.cli.terminal import Progress, check_output, say
+from vsduf.engine.engine import open_engine
 from vsduf.errors import ArgumentError, MediaError
-from vsduf.evaluation import Score, Task
-from vsduf.upscaler import CENTRE, TOP_LEFT
+from vsduf.evaluation import protocol
+from vsduf.evaluation.protocol import Protocol, Score
+from vsduf.film.arrays import by_name, read_clip
+from vsduf.network import weights
+from vsduf.siting import Siting
+from vsduf.system import keep_large_blocks
 
 HEAD = (
     f"{'':16} {'frames':>6} {'PSNR':>7} {'SSIM':>7} {'flicker':>7}   {'bicubic':>7} {'SSIM':>7} {'flicker':>7}   gain"
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     judged.add_argument("--frames", type=Path, metavar="DIR", help="score these finished frames, DIR/<clip>/*.png")
     parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="default: the model's, or 4")
     parser.add_argument(
-        "--siting", choices=(CENTRE, TOP_LEFT), help="where LR samples lie (default: as the model says)"
+        "--siting", type=Siting, choices=tuple(Siting), help="where LR samples lie (default: as the model says)"
     )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="score each N-th frame only")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there too")
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     clips = by_name(args.folder)
     model = None if args.frames else args.model or weights.best(args.scale or 4)
     task = _task(args, model)
-    others = evaluation.folders_for(clips, args.frames) if args.frames else {}
+    others = protocol.folders_for(clips, args.frames) if args.frames else {}
     opener = functools.partial(open_engine, model, task.scale, device_id=args.device_id, fp16=args.fp16, warn=_warn)
     scores: dict[str, Score] = {}
     left_out: dict[str, str] = {}
@@ -66,20 +66,20 @@ def run(args: argparse.Namespace) -> int:
         else:
             print(row(name, scores[name]), flush=True)
     if scores:
-        print(row("mean", evaluation.mean(scores.values())))
+        print(row("mean", protocol.mean(scores.values())))
     if scores and args.json:
         found = report(scores, left_out, task, str(args.frames or model))
         args.json.write_text(json.dumps(found, indent=2) + "\n")
     return 1 if left_out else 0
 
 
-def _score(truth: NDArray[np.uint8], frames: Path | None, opener: evaluation.Opener, task: Task) -> Score:
+def _score(truth: NDArray[np.uint8], frames: Path | None, opener: protocol.Opener, task: Protocol) -> Score:
     """What a clip comes to by an upscaler, or by finished frames if there are any."""
-    progress = Progress(evaluation.frames_scored(len(truth), task.every))
+    progress = Progress(protocol.frames_scored(len(truth), task.every))
     try:
         if frames is not None:
-            return evaluation.score_frames(truth, read_clip(frames), task, progress.update)
-        return evaluation.score_upscaler(truth, opener, task, progress.update)
+            return protocol.score_frames(truth, read_clip(frames), task, progress.update)
+        return protocol.score_upscaler(truth, opener, task, progress.update)
     finally:
         progress.close()
 
@@ -95,21 +95,21 @@ def row(name: str, score: Score) -> str:
     return f"{name:16} {score.frames:6} {ours}   {cubic}   {cell(score.temporal_gain, '5.3f')}"
 
 
-def report(scores: Mapping[str, Score], left_out: Mapping[str, str], task: Task, what: str) -> dict[str, object]:
+def report(scores: Mapping[str, Score], left_out: Mapping[str, str], task: Protocol, what: str) -> dict[str, object]:
     """The JSON: what was judged and how, each clip, why others were left out, the mean."""
     clips = {name: asdict(score) for name, score in scores.items()}
-    means = asdict(evaluation.mean(scores.values()))
+    means = asdict(protocol.mean(scores.values()))
     return {"judged": what, **asdict(task), "clips": clips, "left_out": dict(left_out), "mean": means}
 
 
-def _task(args: argparse.Namespace, model: str | None) -> Task:
+def _task(args: argparse.Namespace, model: str | None) -> Protocol:
     if model is None:
-        return Task(args.scale or 4, args.siting or CENTRE, args.every)
+        return Protocol(args.scale or 4, args.siting or Siting.CENTER, args.every)
     loaded = weights.load(model)
     for given, said, word in ((args.scale, loaded.config.scale, "scale"), (args.siting, loaded.siting, "siting")):
         if given is not None and given != said:
             raise ArgumentError(f"--{word} is {given}, but the model {model!r} was trained for {said}; leave it out")
-    return Task(loaded.config.scale, loaded.siting, args.every)
+    return Protocol(loaded.config.scale, loaded.siting, args.every)
 
 
 def _warn(text: str) -> None:

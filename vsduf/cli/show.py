@@ -7,9 +7,9 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from vsduf.allocator import keep_large_blocks
-from vsduf.cli import check_output, say
+from vsduf.cli.terminal import check_output, say
 from vsduf.errors import ArgumentError
+from vsduf.system import keep_large_blocks
 
 WHAT = {
     "motion": "a bar that moves left and right: the same filters, other activations",
@@ -24,9 +24,9 @@ LEAST = 32  # HR pixels each way
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One sub-command a picture; those that need a film take ground truth, and make it small themselves."""
-    pictures = parser.add_subparsers(dest="what", required=True, metavar="PICTURE")
+    figures = parser.add_subparsers(dest="what", required=True, metavar="PICTURE")
     for name, words in WHAT.items():
-        picture = pictures.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+        picture = figures.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
         if name not in ("motion", "kernels"):
             picture.add_argument("clip", metavar="CLIP", type=Path, help="ground truth: a video or a folder of frames")
         if name in ("activations", "filters", "crops"):
@@ -50,42 +50,43 @@ def run(args: argparse.Namespace) -> int:
         raise ArgumentError("pictures need matplotlib; pip install 'vsduf[train]'")
     check_output(args.out)
     keep_large_blocks()
-    from vsduf import pictures
+    from vsduf.evaluation import figures
 
-    pictures.save(_figure(args), args.out)
+    figures.save(_figure(args), args.out)
     say(f"wrote {args.out}")
     return 0
 
 
 def _figure(args: argparse.Namespace) -> Any:
-    from vsduf import experiments, pictures, weights
-    from vsduf.evaluation import Task, low_resolution
+    from vsduf.evaluation import experiments, figures
+    from vsduf.evaluation.protocol import Protocol, low_resolution
+    from vsduf.network import weights
 
     loaded = weights.load(args.model or weights.best(4))
-    network, task = loaded.network(), Task(loaded.config.scale, loaded.siting)
+    network, task = loaded.network(), Protocol(loaded.config.scale, loaded.siting)
     if args.what == "motion":
-        return pictures.motion(experiments.bar_motion(network, siting=loaded.siting))
+        return figures.motion(experiments.bar_motion(network, siting=loaded.siting))
     if args.what == "kernels":
-        return pictures.kernels(network, _between(args.block, 1, loaded.config.blocks, "--block"))
+        return figures.kernels(network, _between(args.block, 1, loaded.config.blocks, "--block"))
     clip = _clip(args, task.scale)
     if args.what == "profile":
         row = _between(args.row, 0, clip.shape[2] - 1, "--row", clip.shape[2] // 2)
-        return pictures.profile(experiments.profile(network, clip, row, min(args.frames, len(clip)), task), row)
+        return figures.profile(experiments.profile(network, clip, row, min(args.frames, len(clip)), task), row)
     frame = _between(args.frame, 0, len(clip) - 1, "--frame")
     if args.what == "crops":
-        return pictures.crops(experiments.crop(network, clip, frame, _inside(args.box, clip.shape), task))
+        return figures.crops(experiments.crop(network, clip, frame, _inside(args.box, clip.shape), task))
     small = [low_resolution(f, task) for f in clip]
     window = experiments.window_of(small, frame)
     seen = experiments.look(network, window)
     if args.what == "activations":
-        return pictures.activations(seen, window)
-    return pictures.filters(seen, window, _places(args.at, window) or experiments.telling_places(window))
+        return figures.activations(seen, window)
+    return figures.filters(seen, window, _places(args.at, window) or experiments.interesting_places(window))
 
 
 def _clip(args: argparse.Namespace, scale: int) -> Any:
     """The frames that the picture needs, and no more, cut to multiples of the scale."""
-    from vsduf.clips import read_clip
-    from vsduf.network import RADIUS
+    from vsduf.film.arrays import read_clip
+    from vsduf.upscaler import RADIUS
 
     if not args.clip.exists():
         raise ArgumentError(f"{args.clip} does not exist; name a video or a folder of frames")
@@ -101,7 +102,7 @@ def _clip(args: argparse.Namespace, scale: int) -> Any:
 
 
 def _places(at: list[tuple[int, ...]] | None, window: Any) -> list[Any]:
-    from vsduf.experiments import Place
+    from vsduf.evaluation.experiments import Place
 
     places = [Place("chosen", y, x) for x, y in at or []]
     for place in places:

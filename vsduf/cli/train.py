@@ -11,13 +11,12 @@ from pathlib import Path
 
 import torch
 
-from vsduf.allocator import keep_large_blocks
-from vsduf.cli import say
-from vsduf.cli.progress import WIDTH, clock_time
-from vsduf.device import CPU, choose
+from vsduf.cli.terminal import WIDTH, clock_time, say
+from vsduf.engine.device import CPU, choose_device
 from vsduf.errors import ArgumentError
-from vsduf.training import config, files
-from vsduf.training.loop import State, Trainer
+from vsduf.system import keep_large_blocks
+from vsduf.training import config, run_folder
+from vsduf.training.trainer import State, Trainer
 
 PLAIN_SECONDS = 60.0  # between lines where stderr is no terminal
 
@@ -53,13 +52,13 @@ def run(args: argparse.Namespace) -> int:
             signal.signal(number, handler)
         progress.close()
     done = trainer.step >= chosen.schedule.steps
-    say(f"{'trained' if done else 'stopped'} at step {trainer.step}; {chosen.output / files.WEIGHTS}")
+    say(f"{'trained' if done else 'stopped'} at step {trainer.step}; {chosen.output / run_folder.WEIGHTS}")
     return 130 if trainer.stopping else 0
 
 
 def device(device_id: int | None) -> torch.device:
     """The torch device of that number; None is the first CUDA device, or the CPU. Raises DeviceError."""
-    chosen = choose(device_id, None).device_id
+    chosen = choose_device(device_id, None).device_id
     return torch.device("cpu") if chosen == CPU else torch.device("cuda", chosen)
 
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import vapoursynth as vs
 
-from vsduf import repeats, video
-from vsduf.cli import say
-from vsduf.cli.progress import Notes, Progress
-from vsduf.containers import fitting
+from vsduf.cli.terminal import Notes, Progress, say
 from vsduf.errors import ArgumentError
-from vsduf.scenes import mark_cuts
-from vsduf.source import Source, open_source
+from vsduf.film import encoder
+from vsduf.film.containers import fitting
+from vsduf.film.source import Source, open_source
+from vsduf.filter import repeats
+from vsduf.filter.scenes import mark_cuts
 
 OPTIONS = (
     "scale",
@@ -73,19 +73,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the film; raises DufError or vs.Error for what cannot be done. Nothing half-written is left behind."""
-    video.check_names(args.source, args.target, args.overwrite)
+    encoder.check_names(args.source, args.target, args.overwrite)
     with _ended_by_signals():
         film = open_source(args.source, _indexing, args.progressive)
         for note in [*film.notes, *fitting(film.media, film.track, args.target, args.subtitles)[1]]:
             say(note)
-        settings = video.Settings(args.codec, args.crf, args.preset, args.subtitles, dict(args.encoder_option))
-        video.command(
+        settings = encoder.Settings(args.codec, args.crf, args.preset, args.subtitles, dict(args.encoder_option))
+        encoder.command(
             args.target, _form(film, args), film.timeline, settings, film
         )  # refuses, if it must, before torch loads
         clip = upscaled(film, args)
         progress = Progress(clip.num_frames)
         with _notes(progress):
-            video.encode(clip, args.target, film, settings, args.overwrite, progress.update)
+            encoder.encode(clip, args.target, film, settings, args.overwrite, progress.update)
     return 0
 
 

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints or converts; raises WeightsError or ArgumentError for what cannot be read or written."""
-    from vsduf import weights
+    from vsduf.network import weights
 
     if args.action == "list":
         for name in weights.bundled():
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _line(name: str, loaded: object) -> str:
-    from vsduf.weights import Weights
+    from vsduf.network.weights import Weights
 
     assert isinstance(loaded, Weights)
     config = loaded.config
@@ -47,9 +47,9 @@ def _line(name: str, loaded: object) -> str:
 def _convert(source: str, target: Path, half: bool) -> None:
     import torch
 
-    from vsduf import weights
-    from vsduf.cli import check_output
+    from vsduf.cli.terminal import check_output
     from vsduf.errors import ArgumentError
+    from vsduf.network import weights
 
     if target.suffix != ".safetensors":
         raise ArgumentError(f"{target} does not end in .safetensors; vsduf writes no other kind of weights file")

@@ -1,6 +1,6 @@
-// core.duf: the glue between VapourSynth's API 4 and vsduf/plugin.py. It knows no pixels.
+// core.duf: the glue between VapourSynth's API 4 and vsduf/filter/bind.py. It knows no pixels.
 //
-// Upscale and Version take the interpreter's lock, import vsduf.plugin and call its bind(), which calls core.duf.Bind on the
+// Upscale and Version take the interpreter's lock, import vsduf.filter.bind and call its bind(), which calls core.duf.Bind on the
 // same thread with the two Python functions as VSFunctions; they then run with the caller's own arguments, so `upscale` gets
 // real VideoNodes and builds its graph with them. Window is the one filter: it asks for the frames round n, hands them to a
 // Python function, and returns the picture that comes back under the properties of frame n.
@@ -66,13 +66,13 @@ std::string raised() {
     return message;
 }
 
-/* Calls vsduf.plugin.bind(), which fills `bound` through Bind. Returns what went wrong, or nothing. */
+/* Calls vsduf.filter.bind.bind(), which fills `bound` through Bind. Returns what went wrong, or nothing. */
 std::string bindPython(Bound *bound) {
     if (!pythonRuns())
         return "this program does not run Python; use vspipe, VSScript or Python";
     const PyGILState_STATE lock = PyGILState_Ensure();
     awaited = bound;
-    PyObject *plugin = PyImport_ImportModule("vsduf.plugin");
+    PyObject *plugin = PyImport_ImportModule("vsduf.filter.bind");
     PyObject *function = plugin ? PyObject_GetAttrString(plugin, "bind") : nullptr;
     PyObject *result = function ? PyObject_CallNoArgs(function) : nullptr;
     std::string error = result ? "" : "the Python package vsduf does not load: " + raised();
@@ -205,7 +205,7 @@ VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI
                              "clip:vnode;scale:int:opt;model:data:opt;device_id:int:opt;fp16:int:opt;tilesize:int[]:opt;"
                              "overlap:int:opt;num_streams:int:opt;scenecut:int:opt;",
                              "clip:vnode;", upscale, nullptr, plugin);
-    vspapi->registerFunction("Version", "", "version:data;torch:data;cuda:data;devices:data[]:empty;models:data[]:empty;", version, nullptr,
+    vspapi->registerFunction("Version", "", "version:data;torch:data;cuda:data;spin_count:data;devices:data[]:empty;models:data[]:empty;", version, nullptr,
                              plugin);
     vspapi->registerFunction("Bind", "upscale:func;version:func;", "", bind, nullptr, plugin);
     vspapi->registerFunction("Window", "clip:vnode;radius:int;scale:int;render:func;parallel:int;", "clip:vnode;", windowCreate, nullptr,

@@ -1,5 +1,5 @@
 // Dynamic upsampling filters on the CPU: softmax over 25 taps, 5x5 filtering of the centre frame, residual, sub-pixel
-// shuffle, rounding, in one pass. The same equation as vsduf/ops.py and kernels/dynamic_filter.cu.
+// shuffle, rounding, in one pass. The same equation as vsduf/network/dynamic_upsample.py and kernels/dynamic_filter.cu.
 //
 //   out[y*R + v, x*R + u, c] = sum_t softmax_t(logits[y, x, t, s] + bias[t, s]) * frame[y + t/5 - 2, x + t%5 - 2, c]
 //                              + residual[y, x, c, s] + bias[25 + c, s],            s = v*R + u

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from vsduf.errors import ArgumentError
-from vsduf.network import DEPTHS, DufConfig
-from vsduf.training.motion import Camera
-from vsduf.training.optimiser import OPTIMISERS
+from vsduf.network.duf import DEPTHS, DufConfig
+from vsduf.training.camera import Camera
+from vsduf.training.muon import OPTIMISERS
 from vsduf.training.samples import SampleConfig
 
 LISTS = ("footage", "photos", "validation")  # keys that hold several paths

@@ -14,12 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsduf.clips import clips_in, photos_in, pictures_of, read_clip, read_image
+from vsduf.cuts import is_cut
 from vsduf.errors import ArgumentError, MediaError
-from vsduf.network import WINDOW
-from vsduf.training.files import make_folder, write_atomically
-
-CUT = 0.1  # mean absolute difference of two frames' green, as a share of its range, below which there is no cut
+from vsduf.film.arrays import clips_in, photos_in, pictures_of, read_clip, read_image
+from vsduf.training.run_folder import make_folder, write_atomically
+from vsduf.upscaler import WINDOW
 
 
 @dataclass
@@ -66,8 +65,8 @@ def scenes(clip: NDArray[np.uint8]) -> list[range]:
     green = clip[:, 1, ::4, ::4].astype(np.int16)
     steps = np.abs(np.diff(green, axis=0)).mean((1, 2)) / 255
     around = np.pad(steps, 1)
-    cuts = (steps > CUT) & (steps > 2 * np.maximum(around[:-2], around[2:]))
-    ends = [0, *(int(n) + 1 for n in np.flatnonzero(cuts)), len(clip)]
+    cuts = [n for n in range(1, len(clip)) if is_cut(around[n - 1], around[n], around[n + 1])]
+    ends = [0, *cuts, len(clip)]
     return [range(a, b) for a, b in itertools.pairwise(ends) if b - a >= WINDOW]
 
 

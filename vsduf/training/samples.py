@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vsduf.degradation import SIGMAS, degrade
 from vsduf.errors import ArgumentError
-from vsduf.network import RADIUS, WINDOW
+from vsduf.evaluation.degradation import SIGMAS, degrade
+from vsduf.siting import Siting
+from vsduf.training.camera import Camera, moving_photo
 from vsduf.training.footage import Footage
-from vsduf.training.motion import Camera, moving_photo
-from vsduf.upscaler import CENTRE, TOP_LEFT
+from vsduf.upscaler import RADIUS, WINDOW
 
 MARGIN = 8  # HR pixels round a patch that only the blur sees; rounded up to a multiple of the scale
 PLACES = 4  # of which the one where most moves is taken
@@ -25,7 +25,7 @@ class SampleConfig:
     """scale and siting of the degradation; patch in LR pixels; photo_share of samples from photographs in motion."""
 
     scale: int = 4
-    siting: str = CENTRE
+    siting: Siting = Siting.CENTER
     patch: int = 32
     batch: int = 8
     photo_share: float = 0.7
@@ -33,7 +33,7 @@ class SampleConfig:
     def __post_init__(self) -> None:
         for holds, message in (
             (self.scale in SIGMAS, f"scale is {self.scale}; it must be 2, 3 or 4"),
-            (self.siting in (CENTRE, TOP_LEFT), f"siting is {self.siting!r}; it must be {CENTRE!r} or {TOP_LEFT!r}"),
+            (self.siting in tuple(Siting), f"siting is {self.siting!r}; it must be one of {', '.join(Siting)}"),
             (self.patch >= 8, f"patch is {self.patch}; it must be 8 or more"),
             (self.batch >= 1, f"batch is {self.batch}; it must be 1 or more"),
             (0 <= self.photo_share <= 1, f"photo_share is {self.photo_share}; it must be a share, 0 to 1"),

@@ -9,12 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vsduf import bicubic
-from vsduf.degradation import degrade
-from vsduf.metrics import luma, psnr
-from vsduf.network import RADIUS, WINDOW, Duf
-from vsduf.ops import dynamic_upsample
+from vsduf.evaluation import bicubic
+from vsduf.evaluation.degradation import degrade
+from vsduf.evaluation.metrics import luma, psnr
+from vsduf.network.duf import Duf
+from vsduf.network.dynamic_upsample import dynamic_upsample
+from vsduf.siting import Siting
 from vsduf.training.footage import load
+from vsduf.upscaler import RADIUS, WINDOW
 
 SMALLEST = 64  # HR pixels each way, of which 16 are cut off
 LARGEST = (72, 96)  # LR rows and columns of a window, cut from the middle: validation is to cost a few steps' time
@@ -32,7 +34,7 @@ class Score:
 class Validation:
     """A few windows of every clip, degraded once, the middle 96x72 LR pixels of each."""
 
-    def __init__(self, folders: Sequence[Path], cache: Path, scale: int, siting: str, windows: int = 2) -> None:
+    def __init__(self, folders: Sequence[Path], cache: Path, scale: int, siting: Siting, windows: int = 2) -> None:
         self.windows: list[tuple[Tensor, Tensor]] = []
         for clip in load(folders, [], cache, SMALLEST).clips:
             height, width = (min(s // scale, limit) * scale for s, limit in zip(clip.shape[2:], LARGEST, strict=True))

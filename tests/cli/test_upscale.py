@@ -1,0 +1,276 @@
+"""`vsduf upscale` as its users meet it; the network is the real one only where the plugin is installed."""
+
+import io
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import vapoursynth as vs
+from helpers import films
+
+from vsduf.cli import upscale
+from vsduf.cli.main import COMMANDS, main
+from vsduf.cli.terminal import Progress, clock_time
+
+HERE = Path(__file__).parents[1]
+PLUGIN = pytest.mark.skipif(not hasattr(vs.core, "duf"), reason="the native plugin is not installed")
+SLOW = f"""
+import sys, time
+sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]
+from vsduf.cli import upscale
+from vsduf.cli.main import main
+from helpers import films
+def enlarged(clip, options):
+    larger = films.larger(clip)
+    return larger.std.ModifyFrame(larger, lambda n, f: (time.sleep(0.1), f)[1])
+upscale.enlarged = enlarged
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    return films.full_film(tmp_path_factory.mktemp("full"))
+
+
+@pytest.fixture
+def options(monkeypatch):
+    """Pixels stand in for the network; what the network would have been told is kept here."""
+    told = {}
+
+    def enlarged(clip, given):
+        told.update(given)
+        return films.larger(clip, given["scale"])
+
+    monkeypatch.setattr(upscale, "enlarged", enlarged)
+    return told
+
+
+def run(*words):
+    return main(["upscale", *map(str, words)])
+
+
+def test_a_film_in_a_film_out(full, tmp_path, options, capsys):
+    assert run(full, tmp_path / "out.mkv", "--codec", "ffv1") == 0
+    clip, _ = films.opened(tmp_path / "out.mkv")
+    assert films.same_frames(films.larger(films.opened(full)[0]), clip)
+    assert options == {"scale": 4, "scenecut": True}
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "36/36 frames" in said.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "out.mkv"]
+
+
+def test_animation_makes_a_drawing_once(tmp_path, monkeypatch):
+    source = films.picture_film(tmp_path / "in.mkv", "fps=25,format=yuv420p", "testsrc2=s=96x64:r=12.5:d=0.48")
+    counts = []
+
+    def enlarged(clip, options):
+        counts.append(clip.num_frames)
+        return films.larger(clip)
+
+    monkeypatch.setattr(upscale, "enlarged", enlarged)
+    assert run(source, tmp_path / "out.mkv", "--codec", "ffv1", "--animation") == 0
+    assert counts == [6]
+    clip, times = films.opened(tmp_path / "out.mkv")
+    assert films.same_frames(films.larger(films.opened(source)[0]), clip)
+    assert len(times) == 12
+
+
+def test_every_option_reaches_the_one_that_it_is_for(full, tmp_path, options):
+    words = "--scale 2 --model m --device-id -1 --no-fp16 --tilesize 32x16 --overlap 4 --num-streams 2 --no-scenecut"
+    encoder = "--codec libx264 --preset ultrafast --crf 30 --depth 10 --encoder-option tune=grain --no-subtitles"
+    assert run(full, tmp_path / "out.mp4", *words.split(), *encoder.split()) == 0
+    assert options == {
+        **{"scale": 2, "model": "m", "device_id": -1, "fp16": False, "tilesize": [32, 16], "overlap": 4},
+        **{"num_streams": 2, "scenecut": False},
+    }
+    clip, _ = films.opened(tmp_path / "out.mp4")
+    assert (clip.width, clip.height, clip.format.id) == (96, 64, vs.YUV420P10)
+    assert "Subtitle: " not in films.told(tmp_path / "out.mp4")
+
+
+def test_what_is_changed_or_left_out_is_said(full, tmp_path, options, capsys):
+    assert run(full, tmp_path / "out.mp4") == 0
+    said = capsys.readouterr().err
+    assert "vsduf: the subtitles in stream 2 (subrip) become mov_text for MP4\n" in said
+    assert "vsduf: stream 3 (attachment none) is left out: it does not go into MP4\n" in said
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "words", "sentence"),
+    [
+        ("missing.mkv", "out.mkv", "", "missing.mkv does not exist"),
+        ("noise.mkv", "out.mkv", "", "noise.mkv is not a video that ffmpeg can read (Invalid data"),
+        ("words.srt", "out.mkv", "", "words.srt has no video stream"),
+        ("full.mkv", "nowhere/out.mkv", "", "the folder nowhere does not exist"),
+        ("full.mkv", "out.xyz", "", "the file type .xyz is not known; end it in one of .mkv"),
+        ("full.mkv", "full.mkv", "--overwrite", "full.mkv is the source itself"),
+        ("full.mkv", "link.mkv", "--overwrite", "link.mkv is the source itself"),
+        ("full.mkv", "old.mkv", "", "old.mkv exists; give another name, or --overwrite"),
+        ("full.mkv", "folder", "", "folder is a folder"),
+        ("full.mkv", "out.mkv", "--codec nonesuch", "nonesuch is not a video encoder"),
+        ("full.mkv", "out.mkv", "--preset nonesuch", "ffmpeg cannot write the film: "),
+        ("full.mkv", "out.mkv", "--codec ffv1 --crf 3", "ffv1 has no crf"),
+        ("full.mkv", "out.avi", "", "AVI cannot hold the subtitles in stream 2 (subrip)"),
+        ("full.mkv", "out.webm", "", "Only VP8 or VP9 or AV1 video and Vorbis or Opus audio"),
+    ],
+)
+def test_each_refusal_is_one_line_and_leaves_nothing(
+    source, target, words, sentence, full, tmp_path, options, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "full.mkv").write_bytes(full.read_bytes())
+    (tmp_path / "link.mkv").symlink_to("full.mkv")
+    (tmp_path / "noise.mkv").write_bytes(os.urandom(5000))
+    (tmp_path / "words.srt").write_text(films.SUBTITLES)
+    (tmp_path / "old.mkv").write_text("old")
+    (tmp_path / "folder").mkdir()
+    before = sorted(tmp_path.iterdir())
+    assert run(source, target, *words.split()) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert sentence in lines[-1]
+    assert all(line.startswith("vsduf: ") for line in lines)
+    assert sorted(p for p in tmp_path.iterdir() if p.name != "cache") == before
+    assert (tmp_path / "old.mkv").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    "words", ["", "upscale", "upscale in.mkv", "upscale in.mkv out.mkv --tilesize big", "nonesuch"]
+)
+def test_wrong_usage_is_2(words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(words.split())
+    assert stopped.value.code == 2
+    assert "usage: vsduf" in capsys.readouterr().err
+
+
+def test_errors_of_the_network_are_one_line_too(full, tmp_path, monkeypatch, capsys):
+    def refuse(clip, given):
+        raise vs.Error("Upscale: scale is 4; give 2 or 3")
+
+    monkeypatch.setattr(upscale, "enlarged", refuse)
+    assert run(full, tmp_path / "out.mkv") == 1
+    assert capsys.readouterr().err == "vsduf: Upscale: scale is 4; give 2 or 3\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"), [(signal.SIGINT, 130, "vsduf: stopped\n"), (signal.SIGTERM, 143, "")]
+)
+def test_when_stopped_it_tidies_up(number, code, words, full, tmp_path):
+    out = tmp_path / "out.mkv"
+    out.write_text("old")
+    command = [sys.executable, "-c", SLOW, "upscale", full, out, "--overwrite"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    part = tmp_path / "out.vsduf-part.mkv"
+    wait_for(lambda: part.exists() or process.poll() is not None)
+    time.sleep(0.5)
+    process.send_signal(number)
+    said = process.communicate(timeout=20)[1]
+    assert (process.returncode, said) == (code, words)
+    assert out.read_text() == "old"
+    assert not part.exists()
+    assert encoders(tmp_path) == []
+
+
+def test_ffmpeg_that_dies_in_the_middle_is_one_line(full, tmp_path):
+    command = [sys.executable, "-c", SLOW, "upscale", full, tmp_path / "out.mkv"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: encoders(tmp_path))
+    time.sleep(1)  # past the rehearsal
+    for pid in encoders(tmp_path):
+        os.kill(pid, signal.SIGKILL)
+    said = process.communicate(timeout=20)[1]
+    assert process.returncode == 1
+    assert "of 36 frames: signal 9 ended it" in said
+    assert [p.name for p in tmp_path.iterdir() if p.suffix] == []
+
+
+def encoders(folder):
+    """The ids of the ffmpegs that write `folder`'s film."""
+    lines = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
+    return [int(line.split()[0]) for line in lines if str(folder / "out.vsduf-part") in line and "-copyts" in line]
+
+
+def wait_for(what):
+    end = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_progress_in_a_log_is_a_line_now_and_then():
+    now, log = [0.0], io.StringIO()
+    progress = Progress(1000, log, lambda: now[0])
+    for done in range(1, 1001):
+        now[0] += 0.0625
+        progress.update(done)
+    progress.close()
+    assert log.getvalue().splitlines() == [
+        "480/1000 frames, 16.0 fps, 0:32 left",
+        "960/1000 frames, 16.0 fps, 0:02 left",
+        "1000/1000 frames, 16.0 fps, 0:00 left",
+    ]
+
+
+def test_progress_on_a_terminal_redraws_its_line():
+    leader, follower = pty.openpty()
+    now = [0.0]
+    with os.fdopen(follower, "w") as terminal:
+        progress = Progress(4, terminal, lambda: now[0])
+        for done in range(1, 5):
+            now[0] += 2
+            progress.update(done)
+        progress.note("vsduf: a warning")
+        progress.close()
+        shown = ""
+        while not shown.endswith("0:00 left\r\n"):
+            shown += os.read(leader, 10000).decode()
+    os.close(leader)
+    assert "\r\x1b[K[############............] 2/4 frames, 0.50 fps, 0:04 left\r\x1b[K" in shown
+    assert shown.endswith("\r\x1b[Kvsduf: a warning\r\n[########################] 4/4 frames, 0.50 fps, 0:00 left\r\n")
+
+
+def test_hours():
+    assert [clock_time(s) for s in (0.4, 59.6, 754, 3723)] == ["0:00", "1:00", "12:34", "1:02:03"]
+
+
+def test_help_is_quick_and_knows_every_command():
+    code = (
+        "import sys\nfrom vsduf.cli.main import main\n"
+        "try: main(sys.argv[1:])\nfinally: assert 'torch' not in sys.modules"
+    )
+    for words in ([], ["upscale"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words, "--help"], capture_output=True, text=True, cwd=HERE.parent
+        )
+        assert done.returncode == 0, done.stderr
+        assert all(name in done.stdout for name in (words and ["--overwrite"]) or COMMANDS)
+
+
+@PLUGIN
+def test_the_network_itself(tmp_path):
+    source = films.picture_film(tmp_path / "in.mkv", "null", "testsrc2=s=32x24:r=25:d=0.4")
+    assert run(source, tmp_path / "out.mkv", "--codec", "ffv1", "--device-id", "-1") == 0
+    clip, _ = films.opened(tmp_path / "out.mkv")
+    assert films.same_frames(vs.core.duf.Upscale(films.opened(source)[0], device_id=-1), clip)
+
+
+@PLUGIN
+def test_the_example(full, tmp_path):
+    command = [sys.executable, HERE.parent / "examples" / "upscale_file.py", full, tmp_path / "out.mkv"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    clip, _ = films.opened(tmp_path / "out.mkv")
+    assert (clip.width, clip.height, clip.num_frames) == (192, 128, 36)
+    assert "Subtitle: subrip" in films.told(tmp_path / "out.mkv")

@@ -1,0 +1,51 @@
+"""`vsduf weights` on files in each convention."""
+
+import argparse
+
+import pytest
+import torch
+from helpers.conventions import to_basicsr
+from helpers.networks import random_network, random_weights
+
+from vsduf.cli import weights as command
+from vsduf.errors import ArgumentError, WeightsError
+from vsduf.network import weights
+from vsduf.network.duf import DufConfig
+
+
+def run(*words):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args([str(w) for w in words]))
+
+
+def test_convert_keeps_every_number_and_says_what_it_is(tmp_path, capsys):
+    network = random_network(DufConfig(2, 6, 32))
+    torch.save(to_basicsr(network.state_dict()), tmp_path / "in.pth")
+    assert run("convert", tmp_path / "in.pth", tmp_path / "out.safetensors") == 0
+    assert "x2, 16 layers, the paper's form, sited top-left" in capsys.readouterr().out
+    loaded = weights.load(tmp_path / "out.safetensors")
+    assert loaded.siting == "top-left"
+    assert all(torch.equal(loaded.state[k], v) for k, v in network.state_dict().items() if v.is_floating_point())
+
+
+def test_show_prints_metadata(tmp_path, capsys):
+    weights.save(tmp_path / "a.safetensors", random_weights(DufConfig(4, 6, 32, True)).state, {"licence": "CC0"})
+    run("show", tmp_path / "a.safetensors")
+    printed = capsys.readouterr().out
+    assert "streaming" in printed
+    assert "licence: CC0" in printed
+
+
+def test_list_names_every_bundled_model(capsys):
+    run("list")
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == weights.bundled()
+
+
+def test_convert_refuses_bad_names(tmp_path):
+    with pytest.raises(ArgumentError, match="does not end in"):
+        run("convert", tmp_path / "in.pth", tmp_path / "out.pth")
+    with pytest.raises(ArgumentError, match="is no folder"):
+        run("convert", tmp_path / "in.pth", tmp_path / "none" / "out.safetensors")
+    with pytest.raises(WeightsError, match="does not exist"):
+        run("convert", tmp_path / "in.pth", tmp_path / "out.safetensors")

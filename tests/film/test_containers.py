@@ -1,0 +1,154 @@
+"""What goes into which kind of file, and reading what ffmpeg prints."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from vsduf.errors import ArgumentError, MediaError
+from vsduf.film import probe
+from vsduf.film.containers import CONTAINERS, Copied, container, fitting
+from vsduf.film.probe import Media, Stream
+
+MKV = """Input #0, matroska,webm, from 'Stream #0:7: Video: fake':
+  Metadata:
+    title           : Stream #0:8: Audio: fake
+                    : Stream #0:9: Audio: fake
+  Duration: 00:00:02.02, start: -0.007000, bitrate: 148 kb/s
+  Chapters:
+    Chapter #0:0: start 0.000000, end 1.000000
+  Stream #0:0(fin): Video: h264 (High), yuv420p(tv, smpte170m/unknown/unknown, progressive), 96x64 [SAR 8:9 DAR 4:3]
+  Stream #0:1: Audio: aac (LC), 44100 Hz, mono, fltp
+  Stream #0:2(eng): Subtitle: subrip (srt), start 0.200000
+  Stream #0:3: Attachment: ttf
+  Stream #0:4: Video: mjpeg (Baseline), yuvj444p(pc), 64x64 [SAR 1:1 DAR 1:1], 90k tbr, 90k tbn (attached pic)
+"""
+TS = """Input #0, mpegts, from 'in.ts':
+  Duration: 00:00:07.60, start: 1.400000, bitrate: 4813 kb/s
+  Program 1
+    Metadata:
+      service_name    : Service01
+    Stream #0:0[0x100]: Video: mpeg2video (Main) ([2][0][0][0] / 0x0002), yuv420p(tv), 720x405 [SAR 1:1 DAR 16:9]
+    Stream #0:1[0x101](eng): Audio: mp2 ([3][0][0][0] / 0x0003), 48000 Hz, stereo, fltp, 192 kb/s
+"""
+X264 = """Encoder libx264 [libx264 H.264 / AVC / MPEG-4 AVC / MPEG-4 part 10]:
+    General capabilities: dr1 delay threads
+    Supported pixel formats: yuv420p yuv420p10le gray
+libx264 AVOptions:
+  -preset            <string>     E..V....... Set the encoding preset (default "medium")
+  -crf               <float>      E..V....... Select the quality (from -1 to FLT_MAX) (default -1)
+     none            0            E..V.......
+"""
+
+
+def test_what_ffmpeg_says_of_a_file():
+    media = probe.parse_media(MKV)
+    assert media.start == Fraction(-7, 1000)
+    assert media.chapters
+    assert [(s.index, s.kind, s.codec, s.cover) for s in media.streams] == [
+        (0, "video", "h264", False),
+        (1, "audio", "aac", False),
+        (2, "subtitle", "subrip", False),
+        (3, "attachment", "ttf", False),
+        (4, "video", "mjpeg", True),
+    ]
+    assert media.streams[0].size == (96, 64)
+
+
+def test_streams_inside_a_program():
+    media = probe.parse_media(TS)
+    assert media == Media(
+        Fraction(7, 5), False, (Stream(0, "video", "mpeg2video", size=(720, 405)), Stream(1, "audio", "mp2"))
+    )
+
+
+def test_what_ffmpeg_says_of_an_encoder():
+    known = probe.parse_encoder("libx264", X264)
+    assert known.formats == {"yuv420p", "yuv420p10le", "gray"}
+    assert known.options == {"preset", "crf"}
+    assert probe.parse_encoder("x", "Codec 'x' is not recognized by FFmpeg.") is None
+
+
+def test_an_encoder_of_sound_or_none_at_all_is_refused():
+    for name in ("nonesuch", "libmp3lame", "aac"):
+        with pytest.raises(MediaError, match=f"{name} is not a video encoder"):
+            probe.encoder(name)
+
+
+def test_an_old_ffmpeg_on_path_is_passed_over(tmp_path, monkeypatch):
+    old = tmp_path / "ffmpeg"
+    old.write_text("#!/bin/sh\necho ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    probe.program.cache_clear()
+    assert probe.program() != str(old)
+    old.write_text("#!/bin/sh\necho ffmpeg version n6.1 Copyright\n")
+    probe.program.cache_clear()
+    assert probe.program() == str(old)
+    probe.program.cache_clear()
+
+
+def film(*streams, chapters=False):
+    named = [Stream(i, kind, codec, cover=codec == "mjpeg") for i, (kind, codec) in enumerate(streams)]
+    return Media(chapters=chapters, streams=tuple(named))
+
+
+FULL = film(
+    ("video", "h264"),
+    ("audio", "aac"),
+    ("subtitle", "subrip"),
+    ("subtitle", "mov_text"),
+    ("attachment", "ttf"),
+    ("video", "mjpeg"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "copied", "words"),
+    [
+        (
+            "a.mkv",
+            {1: "copy", 2: "copy", 3: "subrip", 4: "copy"},
+            ["mov_text) become subrip", "cover picture) is left out"],
+        ),
+        (
+            "a.MP4",
+            {1: "copy", 2: "mov_text", 3: "copy", 5: "copy"},
+            ["subrip) become mov_text", "attachment ttf) is left out"],
+        ),
+        ("a.webm", {1: "copy", 2: "webvtt", 3: "webvtt"}, ["become webvtt", "become webvtt", "left out", "left out"]),
+    ],
+)
+def test_each_stream_goes_along_or_is_spoken_of(name, copied, words):
+    streams, notes = fitting(FULL, 0, Path(name))
+    assert {stream.index: stream.codec for stream in streams} == copied
+    assert len(notes) == len(words)
+    assert all(word in note for word, note in zip(words, notes, strict=True))
+
+
+def test_subtitles_that_do_not_fit_are_refused_unless_unwanted():
+    media = film(("video", "h264"), ("subtitle", "hdmv_pgs_subtitle"))
+    with pytest.raises(
+        MediaError, match=r"MP4 cannot hold the subtitles in stream 1 \(hdmv_pgs_subtitle\); write to \.mkv"
+    ):
+        fitting(media, 0, Path("a.mp4"))
+    assert fitting(media, 0, Path("a.mp4"), subtitles=False) == ((), [])
+    assert fitting(media, 0, Path("a.mkv")) == ((Copied(1),), [])
+
+
+def test_a_second_video_is_spoken_of_and_the_chapters_of_mp4_are_not():
+    media = film(("video", "h264"), ("video", "hevc"), ("data", "bin_data"), chapters=True)
+    assert fitting(media, 0, Path("a.mkv")) == (
+        (),
+        ["stream 1 (video hevc) is left out: only the first video is upscaled"],
+    )
+
+
+@pytest.mark.parametrize("name", ["a.xyz", "a", "a.mkv.part"])
+def test_an_unknown_kind_of_file_is_refused_with_those_that_are_known(name):
+    with pytest.raises(ArgumentError, match=r"not known; end it in one of \.mkv"):
+        container(Path(name))
+
+
+def test_every_container_writes_the_codec_that_is_its_default():
+    assert all(probe.encoder(codec).options for codec in {box.codec for box in CONTAINERS.values()})

@@ -1,0 +1,29 @@
+"""Networks with random but well-conditioned weights, for tests."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from vsduf.network.duf import Duf, DufConfig
+from vsduf.network.weights import Weights
+
+
+def random_network(config: DufConfig, seed: int = 0) -> Duf:
+    """Evaluation mode; batch norms that do something, one channel of each dead, one with a negative slope."""
+    torch.manual_seed(seed)
+    network = Duf(config).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.2, 2)
+            nn.init.normal_(module.weight, 0.8, 0.3)
+            nn.init.normal_(module.bias, 0, 0.3)
+            with torch.no_grad():
+                module.weight[3], module.weight[5] = 0, -0.7
+    return network
+
+
+def random_weights(config: DufConfig, seed: int = 0, **metadata: str) -> Weights:
+    """The same as a weights file's content; `border` is "learned" unless given."""
+    return Weights(dict(random_network(config, seed).state_dict()), {"border": "learned", **metadata})

@@ -1,0 +1,176 @@
+"""The network's arithmetic on a CUDA device: channels last, half precision with sums in float, no pass for any bias.
+
+The large products are cuBLAS's and cuDNN's; what lies between them is in kernels/. A convolution of torch's adds its
+bias in a pass of its own, so the stem's and the blocks' biases are left out of the features and move to the reader:
+
+    clamp(x + b, low, high) = clamp(x, low - b, high - b) + b
+
+and what is left of b goes through the matrix behind the clamp into the bias there, which the product adds for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vsduf.engine.cuda import launchers
+from vsduf.engine.folded import Clamp, Folded
+from vsduf.engine.scratch import Scratch
+from vsduf.engine.tiles import Tile
+from vsduf.network.duf import DufConfig
+
+STRIP = 1 << 16  # pixels of a strip of the heads, which take 3 KB a pixel in half precision
+TALLEST = 1 << 15  # rows of a strip
+HEADS = 256 + 768 + 448  # channels of a strip's pixel, at most
+
+
+@dataclass(frozen=True)
+class Block:
+    """bounds: [3, F] float: low, high and what the convolution sees as zero. Else `folded.Block`, on the device."""
+
+    bounds: Tensor
+    conv1: Tensor
+    conv1_bias: Tensor
+    conv2: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class DeviceNetwork:
+    """A folded network as the device computes it: matrices and kernels in its precision, what is added in float."""
+
+    config: DufConfig
+    stem: Tensor  # [64, 8 or 4, 3, 3]
+    blocks: tuple[Block, ...]
+    bounds: Tensor
+    merge: Tensor
+    merge_bias: Tensor
+    heads: Tensor
+    heads_bias: Tensor
+    filters: Tensor
+    residual: Tensor
+    bias: Tensor
+    _kernels: dict[tuple[int, tuple[int, ...]], Tensor] = field(default_factory=dict)
+
+    def kernel(self, block: int, offsets: tuple[int, ...]) -> Tensor:
+        """The pieces of a block's 3x3 kernel for those offsets in time."""
+        if (block, offsets) not in self._kernels:
+            pieces = self.blocks[block].conv2
+            chosen = torch.cat([pieces[o + len(pieces) // 2] for o in offsets])
+            self._kernels[block, offsets] = chosen.contiguous(memory_format=torch.channels_last)
+        return self._kernels[block, offsets]
+
+
+def to_device(folded: Folded, device: torch.device, dtype: torch.dtype) -> DeviceNetwork:
+    """dtype: float16 or float32. The sums that move biases are taken in double precision before."""
+    biases = torch.cat([folded.stem_bias, *(block.bias for block in folded.blocks)]).double()
+    blocks = []
+    for block in folded.blocks:
+        moved = biases[: len(block.conv1)]
+        conv1_bias = block.conv1_bias + moved @ block.conv1.double()
+        conv2 = tuple(_kernel(piece, device, dtype) for piece in block.conv2.split(folded.config.growth))
+        bounds = _bounds(block.clamp, moved).to(device)
+        blocks.append(Block(bounds, block.conv1.to(device, dtype), conv1_bias.to(device, dtype), conv2))
+    middle = len(folded.filters)
+    heads_bias = -folded.heads_low.double()
+    added = torch.cat([heads_bias[:middle] @ folded.filters.double(), heads_bias[middle:] @ folded.residual.double()])
+    filler = launchers.VECTOR // dtype.itemsize - folded.stem.shape[1]
+    return DeviceNetwork(
+        config=folded.config,
+        stem=_kernel(F.pad(folded.stem, (0, 0, 0, 0, 0, filler)), device, dtype),
+        blocks=tuple(blocks),
+        bounds=_bounds(folded.clamp, biases).to(device),
+        merge=_kernel(folded.merge, device, dtype),
+        merge_bias=(folded.merge_bias + folded.merge.double().sum((2, 3)) @ biases).to(device, torch.float32),
+        heads=folded.heads.to(device, dtype),
+        heads_bias=heads_bias.to(device, dtype),
+        filters=folded.filters.to(device, dtype),
+        residual=folded.residual.to(device, dtype),
+        bias=(folded.bias - added).to(device, torch.float32),  # the heads' first layers keep theirs
+    )
+
+
+class CudaTileNetwork:
+    """`trunk.Layers` for one tile, and the heads behind the trunk; everything is queued on torch's current stream.
+
+    source: gives a source frame's samples on the device, [3, H, W] of any sample type; `extension`: how many pixels the
+    frame had been extended by at every side before tiles were cut.
+    """
+
+    def __init__(self, network: DeviceNetwork, tile: Tile, extension: int, scratch: Scratch) -> None:
+        self.network, self.tile, self.scratch = network, tile, scratch
+        self.config = network.config
+        self.height, self.width = tile.height, tile.width
+        self.corner = (tile.top - extension, tile.left - extension)
+
+    def stem(self, samples: Tensor) -> Tensor:
+        """See `trunk.Layers`; without its bias, like all features here."""
+        window = self.scratch.take("window", self.height, self.width, self.network.stem.shape[1])
+        launchers.planes_to_window(window, samples, *self.corner)
+        return launchers.convolve(window, self.network.stem, 1)
+
+    def partial_sums(self, block: int, inputs: Sequence[Tensor], offsets: Sequence[int]) -> Tensor:
+        """See `trunk.Layers`."""
+        layer = self.network.blocks[block]
+        features = len(layer.conv1)
+        clamped = self.scratch.take("clamped", self.height, self.width, features)
+        launchers.join(clamped, inputs, layer.bounds)
+        mixed = self.scratch.take("mixed", self.height, self.width, features)
+        flat = clamped.view(-1, features)
+        torch._addmm_activation(
+            layer.conv1_bias, flat, layer.conv1, out=mixed.view(-1, features)
+        )  # with ReLU, in one call
+        return launchers.convolve(mixed, self.network.kernel(block, tuple(offsets)), 1)
+
+    def accumulate(self, block: int, sums: Sequence[tuple[Tensor, int]]) -> Tensor:
+        """See `trunk.Layers`."""
+        growth = self.config.growth
+        part, _ = sums[0]
+        if len(sums) == 1 and part.shape[2] == growth:
+            return part
+        total = torch.empty(self.height, self.width, growth, dtype=part.dtype, device=part.device)
+        launchers.accumulate(total, [part[..., k * growth : (k + 1) * growth] for part, k in sums])
+        return total
+
+    def finish(self, inputs: Sequence[Tensor], samples: Tensor, picture: Tensor) -> None:
+        """See `backend.TileNetwork`. picture: of the source's sample type, rows at a stride that R divides."""
+        interior, scale = self.tile.interior, self.config.scale
+        around = self.scratch.take("around", self.height + 2, self.width + 2, self.config.features)
+        launchers.join(around, inputs, self.network.bounds)
+        columns = slice(interior.left * scale, (interior.left + len(interior.columns)) * scale)
+        for rows in self._strips():
+            logits, residual = self._heads(around[rows.start : rows.stop + 2])
+            top = (interior.top + rows.start - interior.rows.start) * scale
+            target = picture[:, top : top + len(rows) * scale, columns]
+            corner = (self.corner[0] + rows.start, self.corner[1])
+            launchers.dynamic_filter(target, samples, logits, residual, self.network.bias, corner, interior.columns)
+
+    def _heads(self, around: Tensor) -> tuple[Tensor, Tensor]:
+        """[h + 2, w + 2, F], clamped and padded -> logits [h, w, 25 * R * R] and residual [h, w, 3 * R * R]."""
+        network = self.network
+        merged = launchers.convolve(around, network.merge, 0)
+        launchers.bias_relu(merged, network.merge_bias)
+        shape, middle = merged.shape[:2], len(network.filters)
+        hidden = self.scratch.take("hidden", shape.numel(), network.heads.shape[1])
+        torch._addmm_activation(network.heads_bias, merged.flatten(0, 1), network.heads, out=hidden)
+        logits = self.scratch.take("logits", shape.numel(), network.filters.shape[1])
+        torch.mm(hidden[:, :middle], network.filters, out=logits)
+        residual = self.scratch.take("residual", shape.numel(), network.residual.shape[1])
+        torch.mm(hidden[:, middle:], network.residual, out=residual)
+        return logits.view(*shape, -1), residual.view(*shape, -1)
+
+    def _strips(self) -> list[range]:
+        rows, step = self.tile.interior.rows, min(TALLEST, max(1, STRIP // self.width))
+        return [range(y, min(y + step, rows.stop)) for y in range(rows.start, rows.stop, step)]
+
+
+def _bounds(clamp: Clamp, moved: Tensor) -> Tensor:
+    """[3, F] float; moved: the biases that the features come without."""
+    return (torch.stack([clamp.low, clamp.high, clamp.padding_value]) - moved).float()
+
+
+def _kernel(kernel: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    return kernel.to(device, dtype).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,189 @@
+"""Owns the network's memory and device state for one filter instance, and computes its frames."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from vsduf import system
+from vsduf.engine import device, planning, tiles
+from vsduf.engine.backend import Backend, Picture, Source
+from vsduf.engine.cpu.backend import CpuBackend
+from vsduf.engine.cpu.worker import on_compute_thread
+from vsduf.engine.device import DeviceChoice
+from vsduf.engine.feature_cache import FeatureCache
+from vsduf.engine.folded import Folded, fold
+from vsduf.engine.planning import TilePlan
+from vsduf.errors import ArgumentError, DeviceError
+from vsduf.network import weights
+from vsduf.network.weights import Weights
+from vsduf.upscaler import SCALES, Planes
+
+EXTENSION = 4  # LR pixels by which a frame is extended for networks that were not trained on a picture's borders
+IDLE_FRAMES = 2  # calls after which an unused feature is dropped; VapourSynth asks slightly out of order
+
+Opener = Callable[[Folded, int], Backend]
+"""Opens a backend for a folded network and the LR pixels by which frames are extended."""
+
+_warned: set[str] = set()
+_warned_lock = threading.Lock()
+
+
+class Engine:
+    """The network as an `upscaler.Upscaler` for frames of one size."""
+
+    def __init__(
+        self,
+        model: Weights,
+        width: int,
+        height: int,
+        *,
+        plan: TilePlan,
+        overlap: int,
+        warn: Callable[[str], None],
+        backend: Opener = CpuBackend,
+    ) -> None:
+        self.scale, self.siting = model.config.scale, model.siting
+        self.width, self.height, self.overlap, self.warn = width, height, overlap, warn
+        self.extension = _extension(model)
+        self._backend = backend(on_compute_thread(lambda: fold(model.network())), self.extension)
+        self.at_once = self._backend.at_once
+        self._use(plan)
+
+    def __call__(self, window: Sequence[int], frames: Mapping[int, Planes], out: Planes) -> None:
+        """Writes one frame; see `upscaler.Upscaler`. Where memory runs out, tiles are halved, with one warning."""
+        self._backend.make(window, frames, out, lambda source, picture: self._compute(window, source, picture))
+
+    def close(self) -> None:
+        """Frees all memory; the engine is not called again."""
+        self._caches.clear()
+        self._backend.close()
+
+    def _use(self, plan: TilePlan) -> None:
+        self.plan = plan
+        cut = tiles.cut(self.height, self.width, plan.size, self.overlap, self.extension)
+        self._caches = [FeatureCache(self._backend.tile_network(tile), IDLE_FRAMES) for tile in cut]
+
+    def _compute(self, window: Sequence[int], source: Source, picture: Picture) -> None:
+        plan = self.plan
+        while not self._fits(window, source, picture):
+            self._halve()
+        if self.plan is not plan and self.plan.size is not None:
+            size = "{}x{}".format(*self.plan.size)
+            self.warn(f"memory ran out; going on with {size} tiles, set tilesize to begin with them")
+
+    def _fits(self, window: Sequence[int], source: Source, picture: Picture) -> bool:
+        """Computes all tiles; returns False if memory ran out."""
+        centre = source(window[len(window) // 2])
+        try:
+            for cache in self._caches:
+                cache.network.finish(cache(window, source), centre, picture)
+                if not self.plan.cache_features:
+                    cache.clear()
+        except (MemoryError, RuntimeError) as error:
+            if not self._backend.ran_out(error):
+                raise
+            return False
+        return True
+
+    def _halve(self) -> None:
+        whole = self.width + 2 * self.extension, self.height + 2 * self.extension
+        size = whole if self.plan.size is None else (min(whole[0], self.plan.size[0]), min(whole[1], self.plan.size[1]))
+        smaller = planning.halve(size, tiles.smallest(self.overlap))
+        if smaller == size:
+            raise DeviceError(f"memory ran out, and {size[0]}x{size[1]} tiles cannot be smaller; free some memory")
+        self._caches.clear()
+        self._backend.release()
+        self._use(TilePlan(smaller, cache_features=False))
+
+
+def open_engine(
+    model: str | Path | None,
+    scale: int,
+    width: int,
+    height: int,
+    *,
+    device_id: int | None = None,
+    fp16: bool | None = None,
+    tilesize: tuple[int, int] | None = None,
+    overlap: int | None = None,
+    num_streams: int | None = None,
+    warn: Callable[[str], None],
+) -> Engine:
+    """Opens an engine for frames of width x height LR pixels; None means the default everywhere.
+
+    warn: takes sentences that a user should read. Raises ArgumentError, WeightsError or DeviceError, one sentence each,
+    for what cannot be done.
+    """
+    _check(scale, tilesize, overlap, num_streams)
+    choice = device.choose_device(device_id, fp16)
+    if device_id is None and choice.on_cpu:
+        _warn_once(device.unusable_gpu(), warn)
+    loaded = on_compute_thread(lambda: _load(model, scale))
+    overlap = loaded.config.receptive_radius if overlap is None else overlap
+    backend, budget, working = _device(choice, num_streams, width, height, scale)
+    if tilesize is not None:
+        tiles.check(tilesize, overlap)
+        plan = TilePlan(tilesize)
+    else:
+        extended = height + 2 * _extension(loaded), width + 2 * _extension(loaded)
+        size = 2 if choice.fp16 else 4
+        plan = planning.plan_tiles(
+            loaded.config,
+            *extended,
+            budget,
+            overlap=overlap,
+            idle_frames=IDLE_FRAMES,
+            sample_bytes=size,
+            working_bytes=working,
+        )
+    return Engine(loaded, width, height, plan=plan, overlap=overlap, warn=warn, backend=backend)
+
+
+def _check(scale: int, tilesize: tuple[int, int] | None, overlap: int | None, num_streams: int | None) -> None:
+    if scale not in SCALES:
+        raise ArgumentError(f"scale is {scale}; it must be 2, 3 or 4")
+    if num_streams is not None and num_streams < 1:
+        raise ArgumentError(f"num_streams is {num_streams}; it must be 1 or more")
+    if overlap is not None and overlap < 0:
+        raise ArgumentError(f"overlap is {overlap}; it must be 0 or more")
+    if tilesize is not None:
+        tiles.check(tilesize, overlap or 0)
+
+
+def _load(model: str | Path | None, scale: int) -> Weights:
+    loaded = weights.load(model if model is not None else weights.best(scale))
+    if loaded.config.scale != scale:
+        found = loaded.config.scale
+        raise ArgumentError(f"the model {str(model)!r} upscales by {found}, not by {scale}; set scale={found}")
+    return loaded
+
+
+def _device(
+    choice: DeviceChoice, num_streams: int | None, width: int, height: int, scale: int
+) -> tuple[Opener, int, Callable[[int], int]]:
+    """Returns what opens the device, its bytes for features, and the bytes of its working memory by tile width."""
+    if choice.on_cpu:
+        from vsduf.engine.cpu import backend as cpu
+
+        return CpuBackend, int(system.free_bytes() * planning.SHARE), cpu.working_bytes
+    from vsduf.engine.cuda import backend as cuda  # CuPy comes with it
+
+    return cuda.opener(choice, num_streams), cuda.budget(choice, width, height, scale, num_streams), lambda width: 0
+
+
+def _extension(model: Weights) -> int:
+    """Returns the LR pixels by which frames are extended at every side."""
+    return 0 if model.metadata.get("border") == "learned" else EXTENSION
+
+
+def _warn_once(fact: str | None, warn: Callable[[str], None]) -> None:
+    """Warns of a fact about the whole process, once in its life."""
+    if fact is None:
+        return
+    with _warned_lock:
+        known = fact in _warned
+        _warned.add(fact)
+    if not known:
+        warn(fact)

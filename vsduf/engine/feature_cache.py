@@ -1,0 +1,165 @@
+"""Caches features of source frames, so that windows that overlap do not compute them again.
+
+A feature is stored under its level (0: the stem, k: dense block k) and its context: the source frames that it depends
+on, in window order. Two windows that see the same frames around a position share the feature. Clip ends, scene cuts and
+random access need no case of their own: repeated frames only make other contexts.
+
+Example: streaming DUF of 16 layers has blocks 1 to 3, each of one frame, and blocks 4 to 6, each of three. In the
+window of frame 5, (2, 3, 4, 5, 6, 7, 8), level 3 at frame 4 has the context (4), level 4 at frame 4 the context
+(3, 4, 5). The next window, of frame 6, finds both in the cache and computes level 3 at frame 9 and level 4 at frame 8.
+The convolution of block 4 over three frames is the sum of three convolutions of one frame: frame 4's partial sums for
+the outputs at frames 3, 4 and 5 are computed at once, from the context (4), and cached too.
+
+The paper's form pads windows with zeros in time, so its features near a window's ends depend on where the window ends:
+`None` stands for the padding in their contexts, and only the others are shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from vsduf.engine.backend import Source, TileNetwork
+from vsduf.upscaler import RADIUS, WINDOW
+
+Context = tuple[int | None, ...]
+"""Source frame numbers around a position of the window; None stands for the zero padding beyond its ends."""
+
+Key = tuple[str, int, Context]
+
+
+class Entry:
+    """A cache entry: tensors, and the number of the last call that used them.
+
+    offsets: the time offsets that an entry of partial sums was computed for.
+    """
+
+    def __init__(self, *tensors: Tensor, offsets: Sequence[int] = ()) -> None:
+        self.tensors, self.offsets, self.touched = list(tensors), offsets, 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call's window, and where its frames come from. contexts: those that the call has already looked up."""
+
+    window: Sequence[int]
+    source: Source
+    contexts: dict[tuple[int, int], Context] = field(default_factory=dict)
+
+
+class FeatureCache:
+    """Computes all features up to the merge for one tile, and keeps those that later windows can use.
+
+    An entry that the last `idle_frames` calls did not use is dropped: with windows in linear order every call uses
+    every entry until no later window needs it.
+    """
+
+    def __init__(self, network: TileNetwork, idle_frames: int = 2) -> None:
+        self.network, self.idle_frames = network, idle_frames
+        self.config = network.config
+        self._entries: dict[Key, Entry] = {}
+        self._call = 0
+
+    def __call__(self, window: Sequence[int], source: Source) -> list[Tensor]:
+        """Returns the features of the window's centre as the pieces whose concatenation the paper draws.
+
+        window: seven source frame numbers. The first piece has the stem's channels, the others G each.
+        """
+        self._call += 1
+        pieces = self._pieces(Request(window, source), RADIUS, self.config.blocks)
+        self._drop_before(self._call - self.idle_frames)
+        return pieces
+
+    def clear(self) -> None:
+        """Drops all entries."""
+        self._entries.clear()
+
+    def tensors(self) -> list[Tensor]:
+        """Returns all cached tensors."""
+        return [tensor for entry in self._entries.values() for tensor in entry.tensors]
+
+    def _pieces(self, request: Request, at: int, level: int) -> list[Tensor]:
+        """Returns the features of one position of the window, up to a level."""
+        pieces, first = [], 0
+        while first <= level:
+            last = max(first, self.config.full_window_blocks) if self.config.streaming else first
+            pieces += self._features(request, at, first, min(last, level))
+            first = last + 1
+        return pieces
+
+    def _features(self, request: Request, at: int, first: int, last: int) -> list[Tensor]:
+        """Returns the features of levels `first` to `last`, which have one context and so one entry."""
+        key = ("features", first, self._context(request, at, first))
+        entry = self._find(key) or self._store(key, Entry())
+        for level in range(first + len(entry.tensors), last + 1):
+            made = (
+                self._accumulate(request, at, level) if level else self.network.stem(request.source(request.window[at]))
+            )
+            entry.tensors.append(made)
+        return entry.tensors[: last + 1 - first]
+
+    def _stem(self, request: Request, at: int) -> Tensor:
+        return self.network.stem(request.source(request.window[at]))
+
+    def _accumulate(self, request: Request, at: int, level: int) -> Tensor:
+        sums = []
+        for offset in self._reach(level):
+            neighbour = at - offset
+            if 0 <= neighbour < WINDOW:
+                entry = self._partial_sums(request, neighbour, level)
+                sums.append((entry.tensors[0], entry.offsets.index(offset)))
+        return self.network.accumulate(level - 1, sums)
+
+    def _partial_sums(self, request: Request, at: int, level: int) -> Entry:
+        context = self._context(request, at, level - 1)
+        key = ("partial sums", level, context)
+        entry = self._find(key)
+        if entry is None:
+            offsets = self._needed_offsets(context, level)
+            pieces = self._pieces(request, at, level - 1)
+            entry = Entry(self.network.partial_sums(level - 1, pieces, offsets), offsets=offsets)
+            if len(self._reach(level)) > 1:  # else the features that are made of it are cached in its place
+                self._store(key, entry)
+        return entry
+
+    def _reach(self, level: int) -> Sequence[int]:
+        """Returns the time offsets from a block's input to the outputs that it contributes to."""
+        return (0,) if self.config.streaming and level <= self.config.full_window_blocks else (-1, 0, 1)
+
+    def _needed_offsets(self, context: Context, level: int) -> list[int]:
+        """Returns the time offsets at which a window can have an output that takes a partial sum of this context.
+
+        If the context fixes the position in the window (it touches the padding, or spans the window), only offsets with
+        an output there are needed; otherwise the feature may stand at any inner position, and all are.
+        """
+        offsets = list(self._reach(level))
+        if len(context) >= WINDOW or None in context:
+            missing = next(i for i, frame in enumerate(context) if frame is not None)
+            at = (len(context) - 1) // 2 - missing
+            cut = max(0, level - self.config.full_window_blocks)
+            offsets = [o for o in offsets if cut <= at + o < WINDOW - cut]
+        return offsets
+
+    def _context(self, request: Request, at: int, level: int) -> Context:
+        reach = max(0, level - self.config.full_window_blocks) if self.config.streaming else level
+        if (at, reach) not in request.contexts:
+            around = range(at - reach, at + reach + 1)
+            request.contexts[at, reach] = tuple(request.window[i] if 0 <= i < WINDOW else None for i in around)
+        return request.contexts[at, reach]
+
+    def _find(self, key: Key) -> Entry | None:
+        entry = self._entries.get(key)
+        if entry is not None:
+            entry.touched = self._call
+        return entry
+
+    def _store(self, key: Key, entry: Entry) -> Entry:
+        self._entries[key] = entry
+        entry.touched = self._call
+        return entry
+
+    def _drop_before(self, call: int) -> None:
+        for key in [key for key, entry in self._entries.items() if entry.touched <= call]:
+            del self._entries[key]

@@ -1,0 +1,83 @@
+"""How much memory a picture takes, and the tiles with which it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vsduf.engine import tiles
+from vsduf.engine.tiles import count
+from vsduf.network.duf import DufConfig
+from vsduf.upscaler import RADIUS, WINDOW
+
+SHARE = 0.6  # of free memory that an engine plans to use: the source, other filters and the encoder want some too
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """size: (width, height) of tiles in LR pixels with their overlap, None for the whole picture.
+
+    retain: whether results are kept from one frame to the next; without, a frame is computed from its window alone.
+    """
+
+    size: tuple[int, int] | None
+    cache_features: bool = True
+
+
+def cached_channels(config: DufConfig, idle_frames: int) -> int:
+    """Channels of one LR pixel that a trunk holds at most between two calls in linear order.
+
+    A level's features stay until the window's centre has passed their frame, its shares until both neighbours have.
+    """
+    stem, growth, held = 64, config.growth, RADIUS + 1 + idle_frames
+    if config.streaming:
+        stays = (stem + config.full_window_blocks * growth) * held
+        return stays + RADIUS * growth * 4 * (held + 1)  # three shares and one feature; a clip's ends have one more
+    per_position = stem + config.blocks * growth + 3 * growth * config.blocks
+    return (idle_frames + 1) * WINDOW * per_position
+
+
+def working_channels(config: DufConfig) -> int:
+    """Channels of one LR pixel that computing a result takes besides: a block's middle, merge's input, one result."""
+    return 2 * config.features + 3 * config.growth
+
+
+def plan_tiles(
+    config: DufConfig,
+    height: int,
+    width: int,
+    budget: int,
+    *,
+    overlap: int,
+    idle_frames: int,
+    sample_bytes: int = 4,
+    working_bytes: Callable[[int], int] = lambda width: 0,
+) -> TilePlan:
+    """The largest tiles with which a picture of height x width LR pixels stays within `budget` bytes.
+
+    Where even small tiles do not fit because of what all of them keep, nothing is kept (`retain` False) and each frame
+    costs about twice the arithmetic. Tiles have one working memory between them. The network's own 16 to 104 MiB come
+    on top of the budget.
+    """
+    for cache_features in (True, False):
+        size = (width, height)
+        while True:
+            cached = cached_channels(config, idle_frames) * (
+                count(size, (width, height), overlap) if cache_features else 1
+            )
+            features = size[0] * size[1] * (cached + working_channels(config)) * sample_bytes
+            if features + working_bytes(size[0]) <= budget:
+                return TilePlan(None if size == (width, height) else size, cache_features)
+            smaller = halve(size, tiles.smallest(overlap))
+            if smaller == size:
+                break
+            size = smaller
+    return TilePlan(size, False)
+
+
+def halve(size: tuple[int, int], least: int) -> tuple[int, int]:
+    """The longer side halved, but not below `least`; the same size where nothing can be halved."""
+    width, height = size
+    if width >= height and width > least:
+        return max(least, -(-width // 2)), height
+    return width, max(min(height, least), -(-height // 2))

@@ -1,0 +1,133 @@
+"""Raw video with exact timestamps, as the Matroska stream that ffmpeg reads from a pipe.
+
+Y4M cannot say when a frame is shown, what its colours mean in full, or where its chroma sits; Matroska says all of it.
+Element numbers: RFC 9559 (Matroska), RFC 8794 (EBML). Nothing here is seekable or of known size, so it can be streamed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+
+from vsduf.errors import MediaError
+from vsduf.matrix import UNSPECIFIED
+
+MAX_FRAME = 2**28  # bytes; ffmpeg's reader takes no larger element
+SITING = {0: (1, 2), 1: (2, 2), 2: (1, 1), 3: (2, 1)}  # _ChromaLocation: ChromaSitingHorz, ChromaSitingVert
+
+_SUBSAMPLED = {  # (horizontal, vertical) shift of the chroma: name at 8 bits, its FourCC, third byte of the deeper ones
+    (0, 0): ("yuv444p", b"444P", 0),
+    (1, 0): ("yuv422p", b"Y42B", 10),
+    (1, 1): ("yuv420p", b"I420", 11),
+    (0, 1): ("yuv440p", b"440P", None),
+    (2, 0): ("yuv411p", b"Y41B", None),
+    (2, 2): ("yuv410p", b"YUV9", None),
+}
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What ffmpeg calls a sample layout: its `name`, the FourCC that selects it, the order of VapourSynth's planes."""
+
+    name: str
+    fourcc: bytes
+    planes: tuple[int, ...]
+
+
+def pixels(form: vs.VideoFormat) -> Pixels:
+    """ffmpeg's name for a VapourSynth format: 8, 9, 10, 12, 14 or 16 bits an integer sample. Raises MediaError."""
+    bits, little = form.bits_per_sample, "" if form.bits_per_sample == 8 else f"{form.bits_per_sample}le"
+    known = form.sample_type == vs.INTEGER and bits in (8, 9, 10, 12, 14, 16)
+    if known and form.color_family == vs.GRAY:
+        return Pixels("gray" + little, b"Y800" if bits == 8 else bytes((*b"Y1", 0, bits)), (0,))
+    if known and form.color_family == vs.RGB:
+        return Pixels("gbrp" + little, bytes((*b"G3", 0, bits)), (1, 2, 0))
+    name, fourcc, mark = _SUBSAMPLED.get((form.subsampling_w, form.subsampling_h), ("", b"", None))
+    if known and name and (bits == 8 or mark is not None):
+        return Pixels(name + little, fourcc if bits == 8 else bytes((*b"Y3", mark or 0, bits)), (0, 1, 2))
+    raise MediaError(f"{form.name} cannot be encoded; convert the clip to 8-16-bit integer samples first")
+
+
+def header(frame: vs.VideoFrame, rate: Fraction) -> bytes:
+    """All that comes before the first frame, which says size, format, aspect and colour; `rate` is frames a second."""
+    size = sum(np.asarray(frame[plane]).nbytes for plane in range(frame.format.num_planes))
+    if size >= MAX_FRAME:
+        raise MediaError(f"a frame of {frame.width}x{frame.height} has {size >> 20} MiB; ffmpeg reads no more than 256")
+    video = _uint(0xB0, frame.width) + _uint(0xBA, frame.height) + _uint(0x9A, 2)  # 2: progressive
+    video += _element(0x2EB524, pixels(frame.format).fourcc) + _display(frame) + _element(0x55B0, _colour(frame.props))
+    track = _uint(0xD7, 1) + _uint(0x73C5, 1) + _uint(0x83, 1) + _uint(0x9C, 0) + _element(0x86, b"V_UNCOMPRESSED")
+    track += _uint(0x23E383, round(10**9 / rate)) + _element(0xE0, video)
+    ebml = _element(0x4282, b"matroska") + _uint(0x4287, 4) + _uint(0x4285, 2)
+    info = _uint(0x2AD7B1, 1)  # timestamps count nanoseconds
+    segment = bytes.fromhex("18538067 01FFFFFFFFFFFFFF")  # of unknown size
+    return (
+        _element(0x1A45DFA3, ebml) + segment + _element(0x1549A966, info) + _element(0x1654AE6B, _element(0xAE, track))
+    )
+
+
+def block(frame: vs.VideoFrame, time: int, duration: int) -> Iterator[bytes | memoryview]:
+    """One frame shown at `time` for `duration` (ns), as pieces to write; planes without padding are not copied."""
+    planes = [np.ascontiguousarray(np.asarray(frame[plane])) for plane in pixels(frame.format).planes]
+    lead = b"\x81\x00\x00\x00"  # track 1, no time of its own, no flags
+    group = _uint(0x9B, duration) + _open(0xA1, len(lead) + sum(plane.nbytes for plane in planes)) + lead
+    payload = len(group) + sum(plane.nbytes for plane in planes)
+    head = _open(0xA0, payload) + group
+    yield _open(0x1F43B675, len(_uint(0xE7, time)) + len(_open(0xA0, payload)) + payload) + _uint(0xE7, time) + head
+    for plane in planes:
+        yield plane.data.cast("B")
+
+
+def _display(frame: vs.VideoFrame) -> bytes:
+    """The sample aspect ratio, which Matroska states as the shape of the whole picture."""
+    wide, high = int(frame.props.get("_SARNum", 1)), int(frame.props.get("_SARDen", 1))
+    if wide <= 0 or high <= 0 or wide == high:
+        return b""
+    shape = Fraction(frame.width * wide, frame.height * high)
+    return _uint(0x54B2, 3) + _uint(0x54B0, shape.numerator) + _uint(0x54BA, shape.denominator)
+
+
+def _colour(props: Mapping[str, Any]) -> bytes:
+    """What the samples mean; VapourSynth and Matroska both use the codes of H.273."""
+    codes = {0x55B1: "_Matrix", 0x55BA: "_Transfer", 0x55BB: "_Primaries"}
+    out = b"".join(_uint(number, int(props.get(name, UNSPECIFIED))) for number, name in codes.items())
+    if "_Range" in props:
+        out += _uint(0x55B9, 2 if int(props["_Range"]) == 1 else 1)
+    across, down = SITING.get(int(props.get("_ChromaLocation", -1)), (0, 0))
+    return out + _uint(0x55B7, across) + _uint(0x55B8, down) + _light(props)
+
+
+def _light(props: Mapping[str, Any]) -> bytes:
+    """HDR10: how bright the content gets and the display that it was mastered on (names as bestsource gives them)."""
+    out = b""
+    if "ContentLightLevelMax" in props and "ContentLightLevelAverage" in props:
+        out += _uint(0x55BC, int(props["ContentLightLevelMax"])) + _uint(0x55BD, int(props["ContentLightLevelAverage"]))
+    if "MasteringDisplayPrimariesX" not in props or "MasteringDisplayMaxLuminance" not in props:
+        return out
+    across, down = props["MasteringDisplayPrimariesX"], props["MasteringDisplayPrimariesY"]
+    points = [value for pair in zip(across, down, strict=True) for value in pair]  # red, green, blue
+    points += [props["MasteringDisplayWhitePointX"], props["MasteringDisplayWhitePointY"]]
+    points += [props["MasteringDisplayMaxLuminance"], props["MasteringDisplayMinLuminance"]]
+    return out + _element(0x55D0, b"".join(_float(0x55D1 + i, float(value)) for i, value in enumerate(points)))
+
+
+def _open(number: int, size: int) -> bytes:
+    """The start of an element: its number, and its payload's size in eight bytes."""
+    return number.to_bytes((number.bit_length() + 7) // 8, "big") + (size | 1 << 56).to_bytes(8, "big")
+
+
+def _element(number: int, payload: bytes) -> bytes:
+    return _open(number, len(payload)) + payload
+
+
+def _uint(number: int, value: int) -> bytes:
+    return _element(number, value.to_bytes(max(1, (value.bit_length() + 7) // 8), "big"))
+
+
+def _float(number: int, value: float) -> bytes:
+    return _element(number, struct.pack(">d", value))

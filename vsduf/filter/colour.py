@@ -1,0 +1,79 @@
+"""Formats: every clip reaches the network as RGB and leaves in its own format, with zimg (core.resize) in between.
+
+RGB24, RGB48, RGBH and RGBS pass as they are. All else becomes RGBS of the same transfer and primaries, so that only
+matrix, range and chroma location matter, and those are read from every frame: a clip may change them midway. Values out
+of range (super-whites, floats beyond 0..1) pass through RGBS and are cut only where the format cannot hold them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import vapoursynth as vs
+
+from vsduf.matrix import UNSPECIFIED, assumed_matrix
+
+DIRECT = (vs.RGB24, vs.RGB48, vs.RGBH, vs.RGBS)
+
+
+class Colour(NamedTuple):
+    """What zimg must be told of a frame. chroma: _ChromaLocation, -1 where zimg's default (left) holds."""
+
+    matrix: int
+    full_range: bool
+    chroma: int
+
+
+def colour_of(props: Mapping[str, Any], family: int, height: int) -> Colour:
+    """Reads _Matrix, _Range and _ChromaLocation. family: vs.GRAY, vs.RGB or vs.YUV; height: the source's, in pixels.
+
+    zimg refuses by name what has no meaning (YUV with _Matrix=0) or no formula (_Matrix=11).
+    """
+    matrix = int(props.get("_Matrix", UNSPECIFIED))
+    if family == vs.RGB:
+        matrix = vs.MATRIX_RGB
+    elif matrix == UNSPECIFIED or (matrix == vs.MATRIX_RGB and family == vs.GRAY):  # a plane of RGB may keep its tag
+        matrix = assumed_matrix(height)
+    full_range = bool(props.get("_Range", family == vs.RGB))
+    return Colour(matrix, full_range, int(props.get("_ChromaLocation", -1)))
+
+
+def to_rgb(clip: vs.VideoNode) -> vs.VideoNode:
+    """The clip as the network takes it: unchanged where its format is in DIRECT, else RGBS of the same size."""
+    if clip.format.id in DIRECT:
+        return clip
+
+    def convert(colour: Colour) -> vs.VideoNode:
+        tagged = clip.std.SetFrameProps(_Matrix=colour.matrix, _Range=int(colour.full_range))
+        return tagged.resize.Bicubic(format=vs.RGBS)
+
+    return _per_colour(clip.std.BlankClip(format=vs.RGBS, keep=True), clip, convert)
+
+
+def from_rgb(rgb: vs.VideoNode, clip: vs.VideoNode) -> vs.VideoNode:
+    """`rgb` in the format of `clip`, and with exactly its frame properties. rgb: of `to_rgb`'s format, of any size."""
+    if rgb.format.id == clip.format.id:
+        return rgb.std.CopyFrameProps(clip)
+
+    def convert(colour: Colour) -> vs.VideoNode:
+        chroma = {"chromaloc": colour.chroma} if colour.chroma >= 0 and clip.format.color_family == vs.YUV else {}
+        span = "full" if colour.full_range else "limited"
+        return rgb.resize.Bicubic(format=clip.format.id, matrix=colour.matrix, range_s=span, **chroma)
+
+    return _per_colour(rgb.std.BlankClip(format=clip.format.id, keep=True), clip, convert).std.CopyFrameProps(clip)
+
+
+def _per_colour(template: vs.VideoNode, clip: vs.VideoNode, convert: Callable[[Colour], vs.VideoNode]) -> vs.VideoNode:
+    """Converts each frame by the colour of `clip`'s frame of the same number; one conversion node a colour."""
+    family, height = clip.format.color_family, clip.height
+    nodes: dict[Colour, vs.VideoNode] = {}
+
+    def select(n: int, f: vs.VideoFrame) -> vs.VideoNode:
+        colour = colour_of(f.props, family, height)
+        if colour not in nodes:
+            nodes[colour] = convert(colour)
+            nodes[colour].std.SetVideoCache(mode=0)  # its one reader is FrameEval, which VapourSynth does not know
+        return nodes[colour]
+
+    return template.std.FrameEval(select, prop_src=[clip])

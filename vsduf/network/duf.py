@@ -1,0 +1,109 @@
+"""The networks of DUF: the paper's (Jo et al., CVPR 2018, table 1) and the streaming form, in one class.
+
+Symbols: T = 7 frames of a window, R = scale, F = feature channels, G = growth, H x W = the low-resolution size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vsduf.network.dynamic_upsample import TAPS
+from vsduf.upscaler import RADIUS
+
+BN_EPS = 1e-3
+DEPTHS = {16: (6, 32), 28: (12, 16), 52: (24, 16)}  # layers -> (dense blocks, growth)
+
+
+@dataclass(frozen=True)
+class DufConfig:
+    """What tells one DUF from another.
+
+    scale: 2, 3 or 4. blocks: dense blocks, the last three of which reduce time. growth: channels that each adds.
+    streaming: the blocks that keep time do not mix frames, so each of their results depends on one source frame.
+    """
+
+    scale: int = 4
+    blocks: int = 6
+    growth: int = 32
+    streaming: bool = False
+
+    @classmethod
+    def of_depth(cls, layers: int, scale: int = 4, *, streaming: bool = False) -> DufConfig:
+        """The published network of 16, 28 or 52 layers."""
+        blocks, growth = DEPTHS[layers]
+        return cls(scale, blocks, growth, streaming)
+
+    @property
+    def layers(self) -> int:
+        """Depth as the paper counts it: stem, two convolutions a block, merge, two of a head."""
+        return 2 * self.blocks + 4
+
+    @property
+    def full_window_blocks(self) -> int:
+        """Dense blocks that keep T."""
+        return self.blocks - RADIUS
+
+    @property
+    def features(self) -> int:
+        """Channels after the last dense block."""
+        return 64 + self.blocks * self.growth
+
+    @property
+    def receptive_radius(self) -> int:
+        """LR pixels on each side that a result depends on: the 3x3 convolutions of stem, blocks and merge."""
+        return self.blocks + 2
+
+
+class DenseBlock(nn.Module):
+    """BN, ReLU, 1x1x1 F -> F, BN, ReLU, 3x3x3 (or 1x3x3) F -> G, joined to the block's input."""
+
+    def __init__(self, features: int, growth: int, kernel_t: int, pad_t: int) -> None:
+        super().__init__()
+        self.norm1 = nn.BatchNorm3d(features, BN_EPS, momentum=1e-3)
+        self.conv1 = nn.Conv3d(features, features, 1)
+        self.norm2 = nn.BatchNorm3d(features, BN_EPS, momentum=1e-3)
+        self.conv2 = nn.Conv3d(features, growth, (kernel_t, 3, 3), padding=(pad_t, 1, 1))
+        self.shrinks = kernel_t == 3 and pad_t == 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, F, T, H, W] -> [B, F + G, T or T - 2, H, W]."""
+        new = self.conv1(F.relu_(self.norm1(x)))
+        new = self.conv2(F.relu_(self.norm2(new)))
+        return torch.cat([x[:, :, 1:-1] if self.shrinks else x, new], 1)
+
+
+class Duf(nn.Module):
+    """A DUF network: from a window of frames to the filters and the residual of its centre frame."""
+
+    def __init__(self, config: DufConfig) -> None:
+        super().__init__()
+        self.config = config
+        subpixels = config.scale**2
+        kernel_t = 1 if config.streaming else 3
+        self.stem = nn.Conv3d(3, 64, (1, 3, 3), padding=(0, 1, 1))
+        self.blocks = nn.Sequential()
+        for k in range(config.blocks):
+            time = (kernel_t, kernel_t // 2) if k < config.full_window_blocks else (3, 0)
+            self.blocks.append(DenseBlock(64 + k * config.growth, config.growth, *time))
+        self.norm = nn.BatchNorm3d(config.features, BN_EPS, momentum=1e-3)
+        self.merge = nn.Conv3d(config.features, 256, (1, 3, 3), padding=(0, 1, 1))
+        self.filter_head = _head(256, 512, TAPS * subpixels)
+        self.residual_head = _head(256, 256, 3 * subpixels)
+
+    def forward(self, window: Tensor) -> tuple[Tensor, Tensor]:
+        """Filters before their softmax, and residual, of the centre frame.
+
+        window: [B, 3, 7, H, W], RGB in 0..1. Returns logits [B, 25 * R * R, H, W], channel = tap * R * R + subpixel,
+        and residual [B, 3 * R * R, H, W], channel = colour * R * R + subpixel. `ops.dynamic_upsample` applies both.
+        """
+        x = self.blocks(self.stem(window))
+        x = F.relu_(self.merge(F.relu_(self.norm(x)))).squeeze(2)
+        return self.filter_head(x), self.residual_head(x)
+
+
+def _head(features: int, hidden: int, out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(features, hidden, 1), nn.ReLU(inplace=True), nn.Conv2d(hidden, out, 1))
