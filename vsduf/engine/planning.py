@@ -29,7 +29,7 @@ def cached_channels(config: DufConfig, idle_frames: int) -> int:
 
     A level's features stay until the window's centre has passed their frame, its shares until both neighbours have.
     """
-    stem, growth, held = 64, config.growth, RADIUS + 1 + idle_frames
+    stem, growth, held = config.stem, config.growth, RADIUS + 1 + idle_frames
     if config.streaming:
         stays = (stem + config.full_window_blocks * growth) * held
         return stays + RADIUS * growth * 4 * (held + 1)  # three shares and one feature; a clip's ends have one more

@@ -1,6 +1,7 @@
 """The networks of DUF: the paper's (Jo et al., CVPR 2018, table 1) and the streaming form, in one class.
 
-Symbols: T = 7 frames of a window, R = scale, F = feature channels, G = growth, H x W = the low-resolution size.
+Symbols: T = 7 frames of a window, R = scale, F = feature channels, G = growth, M = merge channels, H x W = the
+low-resolution size.
 """
 
 from __future__ import annotations
@@ -15,27 +16,43 @@ from vsduf.network.dynamic_upsample import TAPS
 from vsduf.upscaler import RADIUS
 
 BN_EPS = 1e-3
-DEPTHS = {16: (6, 32), 28: (12, 16), 52: (24, 16)}  # layers -> (dense blocks, growth)
+DEPTHS = {16: (6, 32), 28: (12, 16), 52: (24, 16)}  # layers -> (dense blocks, growth) of the paper
+WIDTHS = {  # of the 16 layers: the paper's, and two of fewer multiply-adds; growth, stem, merge, heads' hidden layers
+    "full": (32, 64, 256, 512, 256),
+    "medium": (32, 64, 96, 192, 96),
+    "light": (16, 32, 64, 128, 64),
+}
 
 
 @dataclass(frozen=True)
 class DufConfig:
-    """What tells one DUF from another.
+    """The numbers that tell one DUF from another; a weights file shows all of them in its tensors' shapes.
 
     scale: 2, 3 or 4. blocks: dense blocks, the last three of which reduce time. growth: channels that each adds.
     streaming: the blocks that keep time do not mix frames, so each of their results depends on one source frame.
+    stem, merge: channels of these layers. filter_hidden, residual_hidden: channels of the heads' first layers.
     """
 
     scale: int = 4
     blocks: int = 6
     growth: int = 32
     streaming: bool = False
+    stem: int = 64
+    merge: int = 256
+    filter_hidden: int = 512
+    residual_hidden: int = 256
 
     @classmethod
-    def of_depth(cls, layers: int, scale: int = 4, *, streaming: bool = False) -> DufConfig:
-        """The published network of 16, 28 or 52 layers."""
+    def of_depth(cls, layers: int, scale: int = 4, *, streaming: bool = False, width: str = "full") -> DufConfig:
+        """Returns the published network of 16, 28 or 52 layers, or a narrower one of 16.
+
+        width: a key of WIDTHS; "medium" and "light" take 0.61 and 0.19 of the multiply-adds of "full".
+        """
         blocks, growth = DEPTHS[layers]
-        return cls(scale, blocks, growth, streaming)
+        if width == "full":
+            return cls(scale, blocks, growth, streaming)
+        growth, *others = WIDTHS[width]
+        return cls(scale, blocks, growth, streaming, *others)
 
     @property
     def layers(self) -> int:
@@ -50,7 +67,7 @@ class DufConfig:
     @property
     def features(self) -> int:
         """Channels after the last dense block."""
-        return 64 + self.blocks * self.growth
+        return self.stem + self.blocks * self.growth
 
     @property
     def receptive_radius(self) -> int:
@@ -84,24 +101,27 @@ class Duf(nn.Module):
         self.config = config
         subpixels = config.scale**2
         kernel_t = 1 if config.streaming else 3
-        self.stem = nn.Conv3d(3, 64, (1, 3, 3), padding=(0, 1, 1))
+        self.stem = nn.Conv3d(3, config.stem, (1, 3, 3), padding=(0, 1, 1))
         self.blocks = nn.Sequential()
         for k in range(config.blocks):
             time = (kernel_t, kernel_t // 2) if k < config.full_window_blocks else (3, 0)
-            self.blocks.append(DenseBlock(64 + k * config.growth, config.growth, *time))
+            self.blocks.append(DenseBlock(config.stem + k * config.growth, config.growth, *time))
         self.norm = nn.BatchNorm3d(config.features, BN_EPS, momentum=1e-3)
-        self.merge = nn.Conv3d(config.features, 256, (1, 3, 3), padding=(0, 1, 1))
-        self.filter_head = _head(256, 512, TAPS * subpixels)
-        self.residual_head = _head(256, 256, 3 * subpixels)
+        self.merge = nn.Conv3d(config.features, config.merge, (1, 3, 3), padding=(0, 1, 1))
+        self.filter_head = _head(config.merge, config.filter_hidden, TAPS * subpixels)
+        self.residual_head = _head(config.merge, config.residual_hidden, 3 * subpixels)
 
     def forward(self, window: Tensor) -> tuple[Tensor, Tensor]:
-        """Filters before their softmax, and residual, of the centre frame.
+        """Returns the filters, before their softmax, and the residual of the centre frame.
 
         window: [B, 3, 7, H, W], RGB in 0..1. Returns logits [B, 25 * R * R, H, W], channel = tap * R * R + subpixel,
-        and residual [B, 3 * R * R, H, W], channel = colour * R * R + subpixel. `ops.dynamic_upsample` applies both.
+        and residual [B, 3 * R * R, H, W], channel = colour * R * R + subpixel; `dynamic_upsample` applies both.
+
+        The streaming form takes sequences of more frames too, [B, 3, T, H, W]: the results are those of its T - 6
+        windows, along the first dimension, [B * (T - 6), ...], and features that windows share are computed once.
         """
         x = self.blocks(self.stem(window))
-        x = F.relu_(self.merge(F.relu_(self.norm(x)))).squeeze(2)
+        x = F.relu_(self.merge(F.relu_(self.norm(x)))).transpose(1, 2).flatten(0, 1)
         return self.filter_head(x), self.residual_head(x)
 
 

@@ -111,7 +111,9 @@ def config_of(state: Mapping[str, Tensor]) -> DufConfig:
     """The configuration that tensor shapes tell; raises WeightsError if they are not those of a DUF network."""
     try:
         blocks = sum(name.startswith("blocks.") and name.endswith(".conv2.weight") for name in state)
-        growth, _, kernel_t = state["blocks.0.conv2.weight"].shape[:3]
+        growth, stem, kernel_t = state["blocks.0.conv2.weight"].shape[:3]
+        merge = state["merge.weight"].shape[0]
+        filter_hidden, residual_hidden = (state[f"{head}_head.0.weight"].shape[0] for head in ("filter", "residual"))
         scale = math.isqrt(state["filter_head.2.weight"].shape[0] // TAPS)
     except (KeyError, ValueError) as error:
         raise WeightsError("the weights are not those of a DUF network; name another file") from error
@@ -119,7 +121,7 @@ def config_of(state: Mapping[str, Tensor]) -> DufConfig:
         raise WeightsError(
             f"the weights have scale {scale} and {blocks} blocks; DUF has scale 2, 3 or 4 and over 3 blocks"
         )
-    return DufConfig(scale, blocks, growth, streaming=kernel_t == 1)
+    return DufConfig(scale, blocks, growth, kernel_t == 1, stem, merge, filter_hidden, residual_hidden)
 
 
 def _directory() -> resources.abc.Traversable:
