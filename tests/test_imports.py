@@ -39,6 +39,8 @@ DOORS = {  # library: the rooms or modules that may import it
     "matplotlib": {"evaluation.figures", "training.curves", "bench.report"},
     "onnx": {"network.onnx_export"},
     "PIL": {"film.arrays"},
+    "platformdirs": {"film.source"},
+    "rich": {"cli.terminal"},
     "psutil": {"system"},
     "safetensors": {"network.weights"},
     "filelock": {"training.run_folder"},

@@ -1,8 +1,6 @@
 """`vsduf upscale` as its users meet it; the network is the real one only where the plugin is installed."""
 
-import io
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -15,7 +13,6 @@ from helpers import films
 
 from vsduf.cli import upscale
 from vsduf.cli.main import COMMANDS, main
-from vsduf.cli.terminal import Progress, clock_time
 
 HERE = Path(__file__).parents[1]
 PLUGIN = pytest.mark.skipif(not hasattr(vs.core, "duf"), reason="the native plugin is not installed")
@@ -207,42 +204,6 @@ def wait_for(what):
     while not what():
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def test_progress_in_a_log_is_a_line_now_and_then():
-    now, log = [0.0], io.StringIO()
-    progress = Progress(1000, log, lambda: now[0])
-    for done in range(1, 1001):
-        now[0] += 0.0625
-        progress.update(done)
-    progress.close()
-    assert log.getvalue().splitlines() == [
-        "480/1000 frames, 16.0 fps, 0:32 left",
-        "960/1000 frames, 16.0 fps, 0:02 left",
-        "1000/1000 frames, 16.0 fps, 0:00 left",
-    ]
-
-
-def test_progress_on_a_terminal_redraws_its_line():
-    leader, follower = pty.openpty()
-    now = [0.0]
-    with os.fdopen(follower, "w") as terminal:
-        progress = Progress(4, terminal, lambda: now[0])
-        for done in range(1, 5):
-            now[0] += 2
-            progress.update(done)
-        progress.note("vsduf: a warning")
-        progress.close()
-        shown = ""
-        while not shown.endswith("0:00 left\r\n"):
-            shown += os.read(leader, 10000).decode()
-    os.close(leader)
-    assert "\r\x1b[K[############............] 2/4 frames, 0.50 fps, 0:04 left\r\x1b[K" in shown
-    assert shown.endswith("\r\x1b[Kvsduf: a warning\r\n[########################] 4/4 frames, 0.50 fps, 0:00 left\r\n")
-
-
-def test_hours():
-    assert [clock_time(s) for s in (0.4, 59.6, 754, 3723)] == ["0:00", "1:00", "12:34", "1:02:03"]
 
 
 def test_help_is_quick_and_knows_every_command():

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import logging
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import vapoursynth as vs
 
-from vsduf.cli.terminal import Notes, Progress, say
+from vsduf.cli.terminal import FRAMES, PERCENT, Notes, Progress, say
 from vsduf.errors import ArgumentError
 from vsduf.film import encoder
 from vsduf.film.containers import fitting
@@ -75,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     """Writes the film; raises DufError or vs.Error for what cannot be done. Nothing half-written is left behind."""
     encoder.check_names(args.source, args.target, args.overwrite)
     with _ended_by_signals():
-        film = open_source(args.source, _indexing, args.progressive)
+        with Progress(100, PERCENT, "reading the film", transient=True) as reading:
+            film = open_source(args.source, reading.update, args.progressive)
         for note in [*film.notes, *fitting(film.media, film.track, args.target, args.subtitles)[1]]:
             say(note)
         settings = encoder.Settings(args.codec, args.crf, args.preset, args.subtitles, dict(args.encoder_option))
@@ -83,8 +82,7 @@ def run(args: argparse.Namespace) -> int:
             args.target, _form(film, args), film.timeline, settings, film
         )  # refuses, if it must, before torch loads
         clip = upscaled(film, args)
-        progress = Progress(clip.num_frames)
-        with _notes(progress):
+        with _notes(), Progress(clip.num_frames) as progress:
             encoder.encode(clip, args.target, film, settings, args.overwrite, progress.update)
     return 0
 
@@ -98,8 +96,8 @@ def upscaled(film: Source, args: argparse.Namespace) -> vs.VideoNode:
         clip = mark_cuts(clip)
     options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
     if args.animation:
-        reading = functools.partial(_reading, clip.num_frames)
-        clip = repeats.once(clip, lambda drawings: enlarged(drawings, options), progress=reading)
+        with Progress(clip.num_frames, FRAMES, "looking for repeated frames", transient=True) as reading:
+            clip = repeats.once(clip, lambda drawings: enlarged(drawings, options), progress=reading.update)
     else:
         clip = enlarged(clip, options)
     return _converted(clip, form) if form.bits_per_sample < clip.format.bits_per_sample else clip
@@ -137,26 +135,15 @@ def _pair(text: str) -> tuple[str, str]:
     return name.lstrip("-"), value
 
 
-def _indexing(percent: int) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[Kreading the film: {percent} %" if percent < 100 else "\r\x1b[K")
-        sys.stderr.flush()
-
-
-def _reading(frames: int, done: int) -> None:
-    _indexing(100 * done // frames)
-
-
 @contextlib.contextmanager
-def _notes(progress: Progress) -> Iterator[None]:
-    """VapourSynth's warnings go through the progress bar while it stands."""
-    log, handler = logging.getLogger("vapoursynth"), Notes(progress)
+def _notes() -> Iterator[None]:
+    """Says VapourSynth's warnings."""
+    log, handler = logging.getLogger("vapoursynth"), Notes()
     log.addHandler(handler)
     try:
         yield
     finally:
         log.removeHandler(handler)
-        progress.close()
 
 
 @contextlib.contextmanager
