@@ -6,9 +6,8 @@ import argparse
 import itertools
 import json
 import math
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from vsduf.bench import contenders, report, rounds
 from vsduf.bench.content import footage, random_weights
-from vsduf.cli.terminal import check_output, say
+from vsduf.cli.terminal import Counted, Progress, check_output, say
 from vsduf.engine.cpu.worker import on_compute_thread
 from vsduf.engine.device import CPU, choose_device
 from vsduf.errors import ArgumentError
@@ -97,9 +96,12 @@ def _measure(
 ) -> list[rounds.Result]:
     count = math.ceil(args.frames / BATCH)
     source = on_compute_thread(lambda: footage((count + 1) * BATCH + WINDOW - 1, size[1], size[0]))
-    with tempfile.TemporaryDirectory(prefix="vsduf-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="vsduf-") as folder,
+        Progress(count, Counted("rounds", rate=""), transient=True) as progress,
+    ):
         everyone = on_compute_thread(lambda: list(_contenders(args, layers, source, Path(folder), device, half)))
-        return rounds.measure(everyone, count, BATCH, _progress(count))
+        return rounds.measure(everyone, count, BATCH, progress.update)
 
 
 def _contenders(
@@ -119,15 +121,6 @@ def _contenders(
             yield contenders.plain(source, weights, device, half=True)
         if args.peers:
             yield from contenders.peers(clip, weights, folder)
-
-
-def _progress(count: int) -> Callable[[int], None]:
-    def show(done: int) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r\x1b[Kround {done} of {count}" if done < count else "\r\x1b[K")
-            sys.stderr.flush()
-
-    return show
 
 
 def _size(text: str) -> tuple[int, int]:

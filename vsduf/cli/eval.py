@@ -75,13 +75,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _score(truth: NDArray[np.uint8], frames: Path | None, opener: protocol.Opener, task: Protocol) -> Score:
     """What a clip comes to by an upscaler, or by finished frames if there are any."""
-    progress = Progress(protocol.frames_scored(len(truth), task.every))
-    try:
+    with Progress(protocol.frames_scored(len(truth), task.every)) as progress:
         if frames is not None:
             return protocol.score_frames(truth, read_clip(frames), task, progress.update)
         return protocol.score_upscaler(truth, opener, task, progress.update)
-    finally:
-        progress.close()
 
 
 def row(name: str, score: Score) -> str:
