@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vsduf.engine.cpu.dynamic_filter import dynamic_filter
 from vsduf.engine.cpu.network import planes_to_picture
 from vsduf.engine.tiles import cut
-from vsduf.network.dynamic_upsample import dynamic_upsample
+from vsduf.network.dynamic_upsample import dynamic_upsample, scale_of
 
 
 def inputs(scale, height, width, seed=0, spread=3.0):
@@ -39,7 +39,7 @@ def test_a_constant_frame_stays_constant(level, seed, scale):
 
 def native(frame, logits, residual, bias, dtype):
     """The native filter, into planes that are wider than they need to be."""
-    scale = {12: 2, 27: 3, 48: 4}[residual.shape[1]]
+    scale = scale_of(residual.shape[1])
     height, width = frame.shape[2:]
     out = np.zeros((3, height * scale, width * scale + 7), dtype)
     planes = [p[:, : width * scale] for p in out]
@@ -82,3 +82,9 @@ def test_native_refuses_what_it_cannot_read():
         dynamic_filter(
             [np.zeros((12, 12), np.float32)] * 3, frame.permute(2, 0, 1), logits, residual, torch.zeros(448), range(3)
         )
+
+
+def test_the_scale_is_read_from_the_residuals_channels():
+    assert [scale_of(channels) for channels in (12, 27, 48)] == [2, 3, 4]
+    with pytest.raises(ValueError, match="not 28"):
+        scale_of(28)

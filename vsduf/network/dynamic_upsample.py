@@ -13,6 +13,14 @@ from torch import Tensor
 TAPS = 25  # 5x5, tap = 5 * (j + 2) + (i + 2)
 
 
+def scale_of(residual_channels: int) -> int:
+    """Returns R for the 3 * R * R channels of a residual; raises ValueError for any other number of channels."""
+    scale = math.isqrt(residual_channels // 3)
+    if 3 * scale**2 != residual_channels:
+        raise ValueError(f"a residual has 3 * R * R channels, not {residual_channels}")
+    return scale
+
+
 def dynamic_upsample(frame: Tensor, logits: Tensor, residual: Tensor) -> Tensor:
     """The reference: short enough to trust by eye, differentiable, for any device.
 

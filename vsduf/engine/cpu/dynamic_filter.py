@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vsduf.engine.cpu.library import library
+from vsduf.network.dynamic_upsample import scale_of
 from vsduf.upscaler import Planes
 
 SAMPLES = {np.dtype(np.uint8): 0, np.dtype(np.uint16): 1, np.dtype(np.float32): 2}
@@ -23,7 +24,7 @@ def dynamic_filter(out: Planes, frame: Tensor, logits: Tensor, residual: Tensor,
     each row that are wanted.
     """
     rows, width, channels = residual.shape
-    scale = {12: 2, 27: 3, 48: 4}[channels]
+    scale = scale_of(channels)
     if not (logits.is_contiguous() and residual.is_contiguous() and frame.stride(2) == 1):
         raise ValueError("dynamic_filter takes contiguous logits and residual, and a frame of contiguous rows")
     pointers = (ctypes.c_void_p * 3)(*(p.ctypes.data for p in out))
