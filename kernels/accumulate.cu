@@ -1,9 +1,9 @@
-// A dense block's result: the sum of what up to three neighbouring frames add to it.
+// A dense block's output: adds the partial sums of up to three neighbouring frames.
 //
-//   out[p, c] = sum_k share_k[p, first_k + c]
+//   out[p, c] = sum_k part_k[p, first_k + c]
 //
-// Layouts: out [pixels, growth]; share k is [pixels, stride_k], its pointer already at first_k. N channels a thread.
-// The sum is in float and is rounded once. Bound by bytes: (sums + 1) * growth * sizeof(T) a pixel, 256 for three
+// Layouts: out [pixels, growth]; part k is [pixels, stride_k], its pointer already at first_k. N channels a thread.
+// The sum is taken in float and rounded once. Bound by bytes: (parts + 1) * growth * sizeof(T) a pixel, 256 for three
 // in half.
 
 #include "samples.cuh"
@@ -15,19 +15,21 @@ struct Sums {
 };
 
 template <typename T, int N>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(THREADS)
     accumulate(T* __restrict__ out, const __grid_constant__ Sums<T> sums, int count, int growth, long long packs) {
     const long long index = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (index >= packs) return;
+    if (index >= packs)
+        return;
     const int perPixel = growth / N, channel = static_cast<int>(index % perPixel) * N;
     const long long pixel = index / perPixel;
     float sum[N] = {};
 #pragma unroll
     for (int k = 0; k < 3; ++k) {
-        if (k >= count) break;
-        const auto share = *reinterpret_cast<const Pack<T, N>*>(sums.at[k] + pixel * sums.stride[k] + channel);
+        if (k >= count)
+            break;
+        const auto part = *reinterpret_cast<const Pack<T, N>*>(sums.at[k] + pixel * sums.stride[k] + channel);
 #pragma unroll
-        for (int i = 0; i < N; ++i) sum[i] += static_cast<float>(share.at[i]);
+        for (int i = 0; i < N; ++i) sum[i] += static_cast<float>(part.at[i]);
     }
     Pack<T, N> result;
 #pragma unroll

@@ -1,11 +1,12 @@
-// What all kernels need of sample types: conversion to and from float, and 16-byte vectors of them.
+// Sample types of all kernels: conversion to and from float, and vectors of samples.
+//
+// VECTOR, STEPS, THREADS, PIECES and FILTER_BYTES are numbers that host and device must agree on: the launcher,
+// vsduf/engine/cuda/launchers.py, gives each to the compiler.
 #pragma once
 #include <cuda_fp16.h>
 
-constexpr int kVector = 16;  // bytes of the widest load and store
-
 template <typename Sample>
-struct Peak {  // of the integer that stands for 1.0; floats stand for themselves
+struct Peak {  // the integer that stands for 1.0; floats stand for themselves
     static constexpr float value = 1.0f;
 };
 template <>
@@ -17,13 +18,13 @@ struct Peak<unsigned short> {
     static constexpr float value = 65535.0f;
 };
 
-// A picture's sample as a number, black 0 and white 1.
+// Returns a picture's sample as a number: black 0, white 1.
 template <typename Sample>
 __device__ __forceinline__ float toUnit(Sample sample) {
     return static_cast<float>(sample) * (1.0f / Peak<Sample>::value);
 }
 
-// The sample next to a number: integers are clamped and rounded, floats keep what lies beyond 0..1.
+// Returns the sample nearest to a number: integers are clamped to their range and rounded, floats are not clamped.
 template <typename Sample>
 __device__ __forceinline__ Sample fromUnit(float value) {
     if constexpr (Peak<Sample>::value == 1.0f) {
@@ -34,10 +35,12 @@ __device__ __forceinline__ Sample fromUnit(float value) {
     }
 }
 
-// N samples that are loaded and stored as one where N is a power of two.
+// N samples; one load or store moves them where N is a power of two.
 template <typename T, int N>
 struct alignas((N & (N - 1)) == 0 ? N * sizeof(T) : sizeof(T)) Pack {
     T at[N];
 };
 
-__device__ __forceinline__ int clampTo(int value, int low, int high) { return min(max(value, low), high); }
+__device__ __forceinline__ int clampTo(int value, int low, int high) {
+    return min(max(value, low), high);
+}

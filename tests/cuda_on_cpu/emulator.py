@@ -86,7 +86,7 @@ class RawKernel:
         self.wanted = wanted[: getattr(module.library, f"coc_info_{index}")(wanted)]
 
     def __call__(
-        self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[object, ...], *, shared_mem: int = 0
+        self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[object, ...], *, stream: object = None
     ) -> None:
         if len(args) != len(self.wanted):
             raise TypeError(f"{self.name} takes {len(self.wanted)} arguments, got {len(args)}")
@@ -95,7 +95,7 @@ class RawKernel:
         ]
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
         shape = (ctypes.c_uint * 6)(*(*grid, 1, 1)[:3], *(*block, 1, 1)[:3])
-        error = self.run(shape, shared_mem, pointers, int(os.environ.get("COC_THREADS", "1")))
+        error = self.run(shape, 0, pointers, int(os.environ.get("COC_THREADS", "1")))
         if error:
             raise RuntimeError(f"{self.name}: {error.decode()}")
 

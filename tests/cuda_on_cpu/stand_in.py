@@ -1,4 +1,4 @@
-"""Where the tests of CUDA code run: on a device where there is one, and everywhere on the CPU, which plays one."""
+"""Where the tests of CUDA code run: emulated on the CPU, and on a device if there is one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cuda_on_cpu import emulator, fakecupy
 from vsduf.engine.cuda import launchers, runtime
 
 BOTH = ["emulated", pytest.param("device", marks=pytest.mark.gpu)]
-"""For a fixture: the same test twice, the second time on the first CUDA device."""
+"""Parameters of a fixture: each test runs emulated, and once more on the first CUDA device."""
 
 
 def place(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
-    """The device that tensors of a test belong on, until the test ends."""
+    """Yields the device for the tensors of a test; undone when the test ends."""
     if kind == "emulated":
         install(monkeypatch)
         yield torch.device("cpu")
@@ -31,7 +31,7 @@ def place(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs vsduf's CUDA code on the CPU's tensors until the test ends. Skips where there is no compiler."""
+    """Runs the CUDA code on tensors of the CPU until the test ends. Skips the test if there is no compiler."""
     if shutil.which(emulator.COMPILER) is None or sys.platform != "linux":
         pytest.skip(f"the emulator needs Linux and {emulator.COMPILER}")
     monkeypatch.setattr(runtime, "cupy", lambda: fakecupy)
@@ -39,11 +39,14 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "use", lambda _: None)
     monkeypatch.setattr(runtime, "empty_cache", lambda: None)
     monkeypatch.setattr(launchers, "convolve", convolve)
-    monkeypatch.setattr(
-        launchers, "_kernel", functools.cache(launchers._kernel.__wrapped__)
-    )  # what is compiled here stays here
+    forget_kernels(monkeypatch)
 
 
 def convolve(pixels, kernel, padding):
-    """What `cuda.convolve` asks of cuDNN."""
+    """Convolves as `launchers.convolve` does, by torch's convolution for the CPU."""
     return F.conv2d(pixels[None].permute(0, 3, 1, 2), kernel, padding=padding).permute(0, 2, 3, 1)[0].contiguous()
+
+
+def forget_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives the test a cache of compiled kernels of its own."""
+    monkeypatch.setattr(launchers, "kernel", functools.cache(launchers.kernel.__wrapped__))

@@ -148,11 +148,13 @@ class Steady:
         self.n += 1
 
     def multiply_adds(self) -> float:
-        """Of one picture when everything of earlier ones is used again: every product's output times what it sums."""
+        """Returns the multiply-adds of a picture in the middle of a clip, with the features of earlier ones cached."""
         config, scale = self.config, self.config.scale**2
-        per_pixel = 27 * 64 + 9 * config.features * 256 + 256 * 768 + 512 * 25 * scale + 256 * 3 * scale
+        heads = config.merge * (config.filter_hidden + config.residual_hidden)
+        last = config.filter_hidden * 25 * scale + config.residual_hidden * 3 * scale
+        per_pixel = 27 * config.stem + 9 * config.features * config.merge + heads + last
         for k in range(config.blocks):
-            features = 64 + k * config.growth
+            features = config.stem + k * config.growth
             apart = config.streaming and k < config.full_window_blocks
             per_pixel += features**2 + 9 * features * config.growth * (1 if apart else 3)
         return per_pixel * self.size[0] * self.size[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from vsduf.engine.folded import Folded, fold
 from vsduf.engine.planning import TilePlan
 from vsduf.errors import ArgumentError, DeviceError
 from vsduf.network import weights
+from vsduf.network.duf import DufConfig
 from vsduf.network.weights import Weights
 from vsduf.upscaler import SCALES, Planes
 
@@ -122,7 +124,7 @@ def open_engine(
         _warn_once(device.unusable_gpu(), warn)
     loaded = on_compute_thread(lambda: _load(model, scale))
     overlap = loaded.config.receptive_radius if overlap is None else overlap
-    backend, budget, working = _device(choice, num_streams, width, height, scale)
+    backend, budget, working = _device(choice, num_streams, width, height, loaded.config)
     if tilesize is not None:
         tiles.check(tilesize, overlap)
         plan = TilePlan(tilesize)
@@ -161,7 +163,7 @@ def _load(model: str | Path | None, scale: int) -> Weights:
 
 
 def _device(
-    choice: DeviceChoice, num_streams: int | None, width: int, height: int, scale: int
+    choice: DeviceChoice, num_streams: int | None, width: int, height: int, config: DufConfig
 ) -> tuple[Opener, int, Callable[[int], int]]:
     """Returns what opens the device, its bytes for features, and the bytes of its working memory by tile width."""
     if choice.on_cpu:
@@ -170,7 +172,8 @@ def _device(
         return CpuBackend, int(system.free_bytes() * planning.SHARE), cpu.working_bytes
     from vsduf.engine.cuda import backend as cuda  # CuPy comes with it
 
-    return cuda.opener(choice, num_streams), cuda.budget(choice, width, height, scale, num_streams), lambda width: 0
+    budget = cuda.budget(choice, width, height, config.scale, num_streams)
+    return cuda.opener(choice, num_streams), budget, functools.partial(cuda.working_bytes, choice, config)
 
 
 def _extension(model: Weights) -> int:

@@ -17,16 +17,23 @@ class Scratch:
     def __init__(self, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> None:
         self.device, self.dtype = torch.device(device), dtype
         self._buffers: dict[str, Tensor] = {}
+        self._views: dict[tuple[str, tuple[int, ...]], Tensor] = {}
 
     def take(self, name: str, *shape: int) -> Tensor:
         """Returns a contiguous, uninitialised tensor. Raises MemoryError for more samples than a tensor can have."""
-        size = math.prod(shape)
+        view = self._views.get((name, shape))
+        if view is None:
+            view = self._views[name, shape] = self._room(name, math.prod(shape)).view(shape)
+        return view
+
+    def _room(self, name: str, size: int) -> Tensor:
         if size > LARGEST:
             raise MemoryError(f"{size} samples are more than one tensor can have")
         if name not in self._buffers or self._buffers[name].numel() < size:
             self._buffers.pop(name, None)  # before the larger one is allocated, not after
+            self._views = {key: view for key, view in self._views.items() if key[0] != name}
             self._buffers[name] = torch.empty(size, device=self.device, dtype=self.dtype)
-        return self._buffers[name][:size].view(shape)
+        return self._buffers[name][:size]
 
     def planes(self, name: str, count: int, rows: int, columns: int) -> Tensor:
         """Returns [count, rows, columns] with a gap between planes, so that they do not share cache sets.
@@ -38,4 +45,5 @@ class Scratch:
 
     def clear(self) -> None:
         """Frees all buffers."""
+        self._views.clear()
         self._buffers.clear()

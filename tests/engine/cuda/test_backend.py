@@ -13,8 +13,9 @@ from helpers.networks import random_weights
 from vsduf.engine import engine, planning
 from vsduf.engine.cuda import backend, launchers, runtime
 from vsduf.engine.cuda.backend import CudaBackend
-from vsduf.engine.cuda.network import CudaTileNetwork, Scratch
+from vsduf.engine.cuda.network import CudaTileNetwork
 from vsduf.engine.device import DeviceChoice
+from vsduf.engine.scratch import Scratch
 from vsduf.errors import DeviceError
 from vsduf.network import weights
 from vsduf.network.duf import DufConfig

@@ -28,7 +28,7 @@ def ok(answer):
 
 
 def instances(name, architecture):
-    """All of them for one architecture, of the many only those that differ most for the others."""
+    """All instances for one architecture; of dynamic_filter's 24 only those that differ most for the others."""
     return [
         n
         for n in NAMES[name]
@@ -39,7 +39,7 @@ def instances(name, architecture):
 def compiled(name, architecture):
     """The compiler's log for a file's instances; fails with it if there is no code."""
     source = (launchers.folder() / f"{name}.cu").read_text()
-    options = core.assemble_cupy_compiler_options(("--std=c++17", f"-I{launchers.folder()}"))
+    options = core.assemble_cupy_compiler_options(launchers.options())
     options += (f"-arch=sm_{architecture}", "--ptxas-options=-v", "-ftz=true", "--device-as-default-execution-space")
     program = ok(nvrtc.nvrtcCreateProgram(source.encode(), f"{name}.cu".encode(), 0, None, None))
     for instance in instances(name, architecture):

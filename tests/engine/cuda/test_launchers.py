@@ -1,6 +1,5 @@
 """Every kernel against torch, emulated and on a device: sizes round the block, strides, sample types, scales."""
 
-import functools
 import os
 import subprocess
 import sys
@@ -12,46 +11,51 @@ import torch.nn.functional as F
 from cuda_on_cpu import stand_in
 
 from vsduf.engine.cuda import launchers
-from vsduf.network.dynamic_upsample import dynamic_upsample
+from vsduf.network.dynamic_upsample import dynamic_upsample, scale_of
 
 SAMPLES = [torch.uint8, torch.uint16, torch.float16, torch.float32]
 FLOATS = [torch.float16, torch.float32]
 WIDTHS = [1, 2, 127, 128, 129]
 
 
-PLACE = [torch.device("cpu")]  # of the test that runs
+class Tensors:
+    """Makes the same tensors on every device."""
+
+    def __init__(self, device):
+        self.device = device
+
+    def randn(self, seed, *shape):
+        return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(self.device)
+
+    def unwritten(self, dtype, *shape):
+        """NaN, where a kernel has to write."""
+        return torch.full(shape, torch.nan, dtype=dtype, device=self.device)
+
+    def picture(self, dtype, *shape, seed=0):
+        """Random samples of any type, without gaps between rows."""
+        values = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+        values = values * 1.5 - 0.25 if peak(dtype) == 1 else (values * peak(dtype)).round().to(torch.int32)
+        return values.to(dtype).to(self.device)
+
+    def spaced(self, dtype, *shape):
+        """Random samples inside a larger tensor: gaps between rows and between planes."""
+        return self.picture(dtype, shape[0], shape[1] + 3, shape[2] + 8)[:, 2:-1, 4:-4]
+
+    def filters(self, scale, rows, width, dtype, spread=3.0, seed=0):
+        """Logits, residual and the bias of both."""
+        logits = self.randn(seed, rows, width, 25 * scale**2).mul(spread).to(dtype)
+        residual = self.randn(seed + 1, rows, width, 3 * scale**2).mul(0.05).to(dtype)
+        return logits, residual, self.randn(seed + 2, 28 * scale**2) * 0.3
 
 
-@pytest.fixture(autouse=True, params=stand_in.BOTH)
-def _place(request, monkeypatch):
-    for PLACE[0] in stand_in.place(request.param, monkeypatch):
-        yield
-
-
-def randn(seed, *shape):
-    """The same numbers on every device."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(PLACE[0])
-
-
-def unwritten(dtype, *shape):
-    """NaN, where a kernel has to write."""
-    return torch.full(shape, torch.nan, dtype=dtype, device=PLACE[0])
+@pytest.fixture(params=stand_in.BOTH)
+def make(request, monkeypatch):
+    for device in stand_in.place(request.param, monkeypatch):
+        yield Tensors(device)
 
 
 def peak(dtype):
     return {torch.uint8: 255, torch.uint16: 65535}.get(dtype, 1)
-
-
-def picture(dtype, *shape, seed=0):
-    """Random samples of any type, without gaps between rows."""
-    values = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-    values = values * 1.5 - 0.25 if peak(dtype) == 1 else (values * peak(dtype)).round().to(torch.int32)
-    return values.to(dtype).to(PLACE[0])
-
-
-def spaced(dtype, *shape):
-    """The same inside a larger tensor: gaps between rows and between planes."""
-    return picture(dtype, shape[0], shape[1] + 3, shape[2] + 8)[:, 2:-1, 4:-4]
 
 
 def unit(planes):
@@ -60,18 +64,18 @@ def unit(planes):
 
 def tile_of(planes, top, left, height, width):
     """Pixels top.., left.. as floats; those outside read the nearest."""
-    rows = torch.arange(top, top + height, device=PLACE[0]).clamp(0, planes.shape[1] - 1)
-    columns = torch.arange(left, left + width, device=PLACE[0]).clamp(0, planes.shape[2] - 1)
+    rows = torch.arange(top, top + height, device=planes.device).clamp(0, planes.shape[1] - 1)
+    columns = torch.arange(left, left + width, device=planes.device).clamp(0, planes.shape[2] - 1)
     return unit(planes)[:, rows[:, None], columns]
 
 
 @pytest.mark.parametrize("out", FLOATS)
 @pytest.mark.parametrize("dtype", SAMPLES)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_planes_to_window(width, dtype, out):
-    planes = spaced(dtype, 3, 5, width)
+def test_planes_to_window(make, width, dtype, out):
+    planes = make.spaced(dtype, 3, 5, width)
     height, across, top, left = 9, width + 3, -3, -1
-    window = unwritten(out, height, across, 16 // out.itemsize)
+    window = make.unwritten(out, height, across, 16 // out.itemsize)
     launchers.planes_to_window(window, planes, top, left)
     expected = tile_of(planes, top, left, height, across).permute(1, 2, 0)
     torch.testing.assert_close(window[..., :3], expected.to(out), atol=1e-3 if out == torch.float16 else 2e-7, rtol=0)
@@ -86,16 +90,17 @@ def joined(pieces, bounds):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("rim", [0, 1])
 @pytest.mark.parametrize(
-    ("width", "blocks", "growth"),
-    [(1, 0, 16), (2, 1, 32), (127, 1, 16), (128, 2, 32), (129, 3, 16), (5, 24, 16), (9, 2, 12)],
-)
-def test_join(width, blocks, growth, rim, dtype):
-    channels = [64] + [growth] * blocks
-    pieces = [randn(k, 3, width, c).to(dtype) for k, c in enumerate(channels)]
-    low, rest = randn(99, 2, sum(channels))
+    ("width", "stem", "blocks", "growth"),
+    [(1, 64, 0, 16), (2, 64, 1, 32), (127, 64, 1, 16), (128, 64, 2, 32), (129, 64, 3, 16), (5, 64, 24, 16),
+     (9, 64, 2, 12), (5, 32, 6, 16), (127, 32, 0, 16), (3, 28, 2, 16)],
+)  # fmt: skip
+def test_join(make, width, stem, blocks, growth, rim, dtype):
+    channels = [stem] + [growth] * blocks
+    pieces = [make.randn(k, 3, width, c).to(dtype) for k, c in enumerate(channels)]
+    low, rest = make.randn(99, 2, sum(channels))
     bounds = torch.stack([low, low + 0.7, rest])
     bounds[0, ::3], bounds[1, 1::3] = -torch.inf, torch.inf
-    out = unwritten(dtype, 3 + 2 * rim, width + 2 * rim, sum(channels))
+    out = make.unwritten(dtype, 3 + 2 * rim, width + 2 * rim, sum(channels))
     launchers.join(out, pieces, bounds)
     expected = rest.expand(out.shape).clone()
     expected[rim : rim + 3, rim : rim + width] = joined(pieces, bounds)
@@ -105,32 +110,27 @@ def test_join(width, blocks, growth, rim, dtype):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize(("width", "growth"), [(1, 16), (127, 16), (129, 32), (5, 12)])
-def test_accumulate(width, growth, count, dtype):
-    wide = [randn(n, 2, width, growth * n).to(dtype) for n in (3, 2, 1)]
-    shares = [w[..., k * growth : (k + 1) * growth] for w, k in zip(wide, (2, 0, 0), strict=True)][:count]
-    out = unwritten(dtype, 2, width, growth)
-    launchers.accumulate(out, shares)
-    torch.testing.assert_close(out, sum(s.float() for s in shares).to(dtype), atol=1e-6, rtol=0)
+def test_accumulate(make, width, growth, count, dtype):
+    wide = [make.randn(n, 2, width, growth * n).to(dtype) for n in (3, 2, 1)]
+    sums = [w[..., k * growth : (k + 1) * growth] for w, k in zip(wide, (2, 0, 0), strict=True)][:count]
+    out = make.unwritten(dtype, 2, width, growth)
+    launchers.accumulate(out, sums)
+    torch.testing.assert_close(out, sum(s.float() for s in sums).to(dtype), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("pixels", WIDTHS)
-def test_bias_relu(pixels, dtype):
-    x, bias = randn(2, pixels, 256).to(dtype), randn(3, 256)
+@pytest.mark.parametrize("channels", [256, 96, 64])
+def test_bias_relu(make, channels, pixels, dtype):
+    x, bias = make.randn(2, pixels, channels).to(dtype), make.randn(3, channels)
     expected = (x.float() + bias).relu().to(dtype)
     launchers.bias_relu(x, bias)
     assert torch.equal(x, expected)
 
 
-def filters(scale, rows, width, dtype, spread=3.0, seed=0):
-    logits = randn(seed, rows, width, 25 * scale**2).mul(spread).to(dtype)
-    residual = randn(seed + 1, rows, width, 3 * scale**2).mul(0.05).to(dtype)
-    return logits, residual, randn(seed + 2, 28 * scale**2) * 0.3
-
-
 def reference(planes, logits, residual, bias, corner, columns):
-    """The picture in 0..1 as ops.dynamic_upsample makes it, for the wanted columns."""
-    (rows, width, count), scale = logits.shape, {12: 2, 27: 3, 48: 4}[residual.shape[2]]
+    """The wanted columns of `dynamic_upsample`'s picture, in 0..1."""
+    (rows, width, count), scale = logits.shape, scale_of(residual.shape[2])
     around = tile_of(planes, corner[0] - 2, corner[1] - 2, rows + 4, width + 4)[None]
     wide = [
         F.pad(t.float().permute(2, 0, 1) + b[:, None, None], (2, 2, 2, 2))[None]
@@ -141,10 +141,10 @@ def reference(planes, logits, residual, bias, corner, columns):
 
 
 def filtered(planes, logits, residual, bias, corner, columns):
-    """The kernel's picture in the samples' own units, and proof that it stays inside its rectangle."""
-    rows, scale = len(logits), {12: 2, 27: 3, 48: 4}[residual.shape[2]]
+    """The kernel's picture in the samples' own units; asserts that nothing beside its rectangle is written."""
+    rows, scale = len(logits), scale_of(residual.shape[2])
     kind = planes.dtype
-    large = torch.zeros(3, rows * scale + 2, len(columns) * scale + 4 * scale, dtype=kind, device=PLACE[0])
+    large = torch.zeros(3, rows * scale + 2, len(columns) * scale + 4 * scale, dtype=kind, device=planes.device)
     out = large[:, 1:-1, 2 * scale : -2 * scale]
     launchers.dynamic_filter(out, planes, logits, residual, bias, corner, columns)
     got = (out.to(torch.int32) if peak(kind) > 1 else out).cpu().double()
@@ -164,24 +164,24 @@ def close(got, expected, dtype, float_error=4e-6):
 @pytest.mark.parametrize("dtype", SAMPLES)
 @pytest.mark.parametrize("kind", FLOATS)
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_dynamic_filter(scale, kind, dtype):
+def test_dynamic_filter(make, scale, kind, dtype):
     """A tile that begins outside the frame and ends beyond it, of which some columns are wanted; any stride."""
-    planes = spaced(dtype, 3, 5, 37)
+    planes = make.spaced(dtype, 3, 5, 37)
     columns = range(3, 41)
-    parts = filters(scale, 6, 45, kind)
+    parts = make.filters(scale, 6, 45, kind)
     close(filtered(planes, *parts, (-1, -4), columns), reference(planes, *parts, (-1, -4), columns), dtype)
 
 
 @pytest.mark.parametrize("width", [*WIDTHS, 31, 32, 33])
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_dynamic_filter_round_the_block(scale, width):
-    planes, parts = picture(torch.uint8, 3, 2, width), filters(scale, 2, width, torch.float16)
+def test_dynamic_filter_round_the_block(make, scale, width):
+    planes, parts = make.picture(torch.uint8, 3, 2, width), make.filters(scale, 2, width, torch.float16)
     close(filtered(planes, *parts, (0, 0), range(width)), reference(planes, *parts, (0, 0), range(width)), torch.uint8)
 
 
 @pytest.mark.parametrize("kind", FLOATS)
-def test_dynamic_filter_survives_logits_that_overflow_exp(kind):
-    planes, parts = picture(torch.float32, 3, 3, 5), filters(4, 3, 5, kind, spread=500)
+def test_dynamic_filter_survives_logits_that_overflow_exp(make, kind):
+    planes, parts = make.picture(torch.float32, 3, 3, 5), make.filters(4, 3, 5, kind, spread=500)
     close(
         filtered(planes, *parts, (0, 0), range(5)),
         reference(planes, *parts, (0, 0), range(5)),
@@ -190,22 +190,22 @@ def test_dynamic_filter_survives_logits_that_overflow_exp(kind):
     )
 
 
-def test_a_constant_frame_stays_constant():
-    logits, _, bias = filters(4, 3, 9, torch.float16)
+def test_a_constant_frame_stays_constant(make):
+    logits, _, bias = make.filters(4, 3, 9, torch.float16)
     bias[400:] = 0
     parts = logits, torch.zeros_like(logits[..., :48]), bias
-    planes = torch.full((3, 3, 9), 200, dtype=torch.uint8, device=PLACE[0])
+    planes = torch.full((3, 3, 9), 200, dtype=torch.uint8, device=make.device)
     assert (filtered(planes, *parts, (0, 0), range(9)) == 200).all()
 
 
-def test_what_a_kernel_cannot_read_is_refused():
-    logits, residual, bias = filters(4, 3, 5, torch.float16)
-    planes, out = picture(torch.uint8, 3, 3, 5), torch.zeros(3, 12, 20, dtype=torch.uint8, device=PLACE[0])
+def test_what_a_kernel_cannot_read_is_refused(make):
+    logits, residual, bias = make.filters(4, 3, 5, torch.float16)
+    planes, out = make.picture(torch.uint8, 3, 3, 5), torch.zeros(3, 12, 20, dtype=torch.uint8, device=make.device)
     for arguments, message in [
         ((out, planes, logits.transpose(0, 1), residual, bias), "contiguous"),
         ((out.half(), planes, logits, residual, bias), "one sample type"),
         (
-            (torch.zeros(3, 12, 21, dtype=torch.uint8, device=PLACE[0])[..., 1:], planes, logits, residual, bias),
+            (torch.zeros(3, 12, 21, dtype=torch.uint8, device=make.device)[..., 1:], planes, logits, residual, bias),
             "whole vectors",
         ),
     ]:
@@ -217,13 +217,11 @@ def test_what_a_kernel_cannot_read_is_refused():
         launchers.join(torch.zeros(3, 5, 80), [torch.zeros(3, 5, 64)], torch.zeros(3, 80))
 
 
-def test_a_kernel_that_fails_is_an_error(monkeypatch):
-    monkeypatch.setattr(
-        launchers, "_kernel", functools.cache(launchers._kernel.__wrapped__)
-    )  # others have compiled it already
+def test_a_kernel_that_fails_is_an_error(make, monkeypatch):
+    stand_in.forget_kernels(monkeypatch)
     monkeypatch.setitem(launchers.SAMPLES, torch.float32, "no_such_type")
     with pytest.raises(Exception, match="no_such_type"):  # the compiler's words, in CuPy's exception or the emulator's
-        launchers.bias_relu(randn(0, 4, 256), randn(1, 256))
+        launchers.bias_relu(make.randn(0, 4, 256), make.randn(1, 256))
 
 
 ORDERS = "emulated and (test_join or test_accumulate or (test_dynamic_filter and not round and not survives))"
@@ -232,7 +230,7 @@ ORDERS = "emulated and (test_join or test_accumulate or (test_dynamic_filter and
 @pytest.mark.parametrize("order", ["1", "2"])
 @pytest.mark.skipif("COC_ORDER" in os.environ, reason="this is the run in that order")
 def test_any_order_of_threads_gives_the_same(order, request):
-    """The order is read once in a process, so this is another one."""
+    """The emulator reads the order once in a process, so another process runs these tests."""
     if "device" in request.node.name:
         pytest.skip("a device has its own order")
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__, "-k", ORDERS]

@@ -8,14 +8,16 @@ import torch
 from cuda_on_cpu import stand_in
 from helpers.networks import random_weights
 
-from vsduf.engine.cuda.network import CudaTileNetwork, Scratch, to_device
+from vsduf.engine.cuda.network import CudaTileNetwork, to_device
 from vsduf.engine.feature_cache import FeatureCache
 from vsduf.engine.folded import fold
+from vsduf.engine.scratch import Scratch
 from vsduf.engine.tiles import cut
 from vsduf.network import weights
 from vsduf.network.duf import DufConfig
 from vsduf.network.dynamic_upsample import dynamic_upsample
 
+NARROW = [DufConfig.of_depth(16, 4, streaming=form, width=w) for w in ("light", "medium") for form in (True, False)]
 CITY = str(Path(__file__).parents[3] / "examples" / "city.mkv")
 
 
@@ -25,7 +27,7 @@ def place(request, monkeypatch):
 
 
 def computed(place, content, source, dtype, sizes=None, overlap=0):
-    """The middle frame of seven [7, 3, H, W], tile by tile."""
+    """The middle frame of seven [7, 3, H, W], computed tile by tile."""
     network, source = to_device(fold(content.network()), place, dtype), source.to(place)
     scale, (height, width) = content.config.scale, source.shape[2:]
     pitch = -(-width * scale // 16) * 16
@@ -33,8 +35,8 @@ def computed(place, content, source, dtype, sizes=None, overlap=0):
     scratch = Scratch(place, dtype)
     with torch.inference_mode():
         for tile in cut(height, width, sizes, overlap):
-            layers = CudaTileNetwork(network, tile, 0, scratch)
-            layers.finish(FeatureCache(layers)(range(7), lambda n: source[n]), source[3], out)
+            tile_network = CudaTileNetwork(network, tile, 0, scratch)
+            tile_network.finish(FeatureCache(tile_network)(range(7), lambda n: source[n]), source[3], out)
     return out.cpu()
 
 
@@ -45,15 +47,16 @@ def expected(content, source):
 
 
 @pytest.mark.parametrize("config", [
-    DufConfig(4, 6, 32, True), DufConfig(3, 6, 32), DufConfig(2, 12, 16, True), DufConfig(2, 7, 12),
+    DufConfig(4, 6, 32, True), DufConfig(3, 6, 32), DufConfig(2, 12, 16, True), DufConfig(2, 7, 12), *NARROW,
 ])  # fmt: skip
 def test_equals_the_plain_network(config, place):
     content, source = random_weights(config), torch.rand(7, 3, 7, 9)
     np.testing.assert_allclose(computed(place, content, source, torch.float32), expected(content, source), atol=2e-5)
 
 
-def test_half_precision_is_close(place):
-    content = random_weights(DufConfig(4, 6, 32, True))
+@pytest.mark.parametrize("config", [DufConfig(4, 6, 32, True), *NARROW])
+def test_half_precision_is_close(config, place):
+    content = random_weights(config)
     source = torch.rand(7, 3, 12, 16)
     error = computed(place, content, source, torch.float16) - expected(content, source)
     assert 10 * torch.log10(1 / error.square().mean()) > 55

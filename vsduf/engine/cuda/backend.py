@@ -18,12 +18,13 @@ from vsduf.engine import planning
 from vsduf.engine.backend import Source, TileNetwork
 from vsduf.engine.cuda import runtime
 from vsduf.engine.cuda.frames import Result, SourceRing
-from vsduf.engine.cuda.network import HEADS, STRIP, CudaTileNetwork, to_device
+from vsduf.engine.cuda.network import STRIP, CudaTileNetwork, strip_channels, to_device
 from vsduf.engine.cuda.pool import PriorityPool
 from vsduf.engine.device import DeviceChoice
 from vsduf.engine.folded import Folded
 from vsduf.engine.scratch import Scratch
 from vsduf.engine.tiles import Tile
+from vsduf.network.duf import DufConfig
 from vsduf.upscaler import WINDOW, Planes
 
 STREAMS = 3  # pictures on their way by default: one going up, one being made, one coming down
@@ -115,10 +116,15 @@ def opener(choice: DeviceChoice, num_streams: int | None) -> Callable[[Folded, i
 
 
 def budget(choice: DeviceChoice, width: int, height: int, scale: int, num_streams: int | None) -> int:
-    """Bytes of the device's free memory for trunks, besides pictures (taken to be floats) and a strip of the heads."""
+    """Returns the bytes of the device's free memory for features, after pictures, whose samples count as floats."""
     free, _ = torch.cuda.mem_get_info(_device(choice))
     pictures = 3 * 4 * width * height * (WINDOW + SPARE + (num_streams or STREAMS) * scale**2)
-    return int(free * planning.SHARE) - pictures - STRIP * HEADS * (2 if choice.fp16 else 4)
+    return int(free * planning.SHARE) - pictures
+
+
+def working_bytes(choice: DeviceChoice, config: DufConfig, width: int) -> int:
+    """Returns the bytes of working memory for tiles of that width: a strip of merge and heads."""
+    return max(STRIP, width) * strip_channels(config) * (2 if choice.fp16 else 4)
 
 
 def _device(choice: DeviceChoice) -> torch.device:

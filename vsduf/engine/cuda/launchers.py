@@ -1,13 +1,14 @@
 """Launches CUDA kernels on torch's tensors and current stream: one launcher for each file of kernels/.
 
-Whatever goes wrong in a kernel, from its compilation on, is an error: there is no slower way round it. Launches return
-before the device has worked; tensors must live on the device, and no launcher synchronises or allocates.
+An error in a kernel, from its compilation on, is raised: there is no slower way to fall back to. Launchers return
+before the device has computed; their tensors must live on the device, and no launcher synchronises or allocates.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import struct
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -19,28 +20,41 @@ from torch import Tensor
 
 from vsduf.engine.cuda import runtime
 from vsduf.engine.cuda.runtime import require
+from vsduf.network.dynamic_upsample import scale_of
 
 SAMPLES = {torch.uint8: "unsigned char", torch.uint16: "unsigned short", torch.float16: "half", torch.float32: "float"}
-VECTOR = 16  # bytes of the widest load, kVector in kernels/samples.cuh
-FIRST, MOST_PIECES, STEPS = 64, 32, 4  # kFirst, kPieces and kSteps in kernels/join.cu
-THREADS = 256
-TALLEST = 65535  # blocks of a grid that lie below each other
+VECTOR = 16  # bytes of the widest load and store
+STEPS = 4  # pixels of a thread in join and bias_relu
+THREADS = 256  # most threads of a block, except in dynamic_filter
+PIECES = 32  # most pieces of join
+FILTER_BYTES = 64  # of one logit of all pixels that a block of dynamic_filter makes
+SHARED = ("VECTOR", "STEPS", "THREADS", "PIECES", "FILTER_BYTES")  # the kernels have these numbers from here
+TALLEST = 65535  # blocks of a grid along its second axis
+WINDOW_THREADS = 128
 
 
 def convolve(pixels: Tensor, kernel: Tensor, padding: int) -> Tensor:
-    """cuDNN's convolution without a bias: [h, w, in] -> [h, w, out]. kernel: [out, in, 3, 3], channels last.
+    """Convolves by cuDNN, without a bias: [h, w, in] -> [h, w, out], contiguous.
 
-    The way is chosen by rule, not by timing, and float32 is not cut to TF32, whatever the process's defaults are: the
-    same pixels come out each time.
+    kernel: [out, in, 3, 3] in channels-last memory. The algorithm is chosen by rule, not by timing, so the same pixels
+    come out each time; float32 is not rounded to TF32, whatever the process's defaults are.
     """
     channels = pixels[None].permute(0, 3, 1, 2)  # in channels-last memory
     ones, benchmark, deterministic, tf32 = [1, 1], False, True, False
+    # A private call of torch's, tried with 2.14.1 and 2.15.0: F.conv2d cannot be told these flags without changing them
+    # for the whole process.
     made = torch.cudnn_convolution(channels, kernel, [padding] * 2, ones, ones, 1, benchmark, deterministic, tf32)
     return made.permute(0, 2, 3, 1)[0].contiguous()
 
 
+def matmul_relu(out: Tensor, bias: Tensor, pixels: Tensor, matrix: Tensor) -> None:
+    """Writes max(pixels @ matrix + bias, 0) into `out` in one call of cuBLAS: [n, in], [in, out], [out] -> [n, out]."""
+    # A private call of torch's, tried with 2.14.1 and 2.15.0: the public ones run ReLU as a pass of its own.
+    torch._addmm_activation(bias, pixels, matrix, out=out)
+
+
 def planes_to_window(out: Tensor, planes: Tensor, top: int, left: int) -> None:
-    """A tile of a frame as channels-last pixels in 0..1.
+    """Converts a tile of a frame to channels-last pixels in 0..1.
 
     out: [height, width, 8] half or [height, width, 4] float, contiguous; channels beyond three are set to 0.
     planes: [3, H, W] of any sample type and stride. top, left: where the tile begins; pixels outside the frame read the
@@ -51,38 +65,40 @@ def planes_to_window(out: Tensor, planes: Tensor, top: int, left: int) -> None:
     require(planes.stride(2) == 1, "planes have contiguous rows")
     sizes = (planes.shape[1], planes.shape[2], top, left, width)
     args = (out.data_ptr(), planes.data_ptr(), planes.stride(1), planes.stride(0), *map(np.int32, sizes))
-    _launch("planes_to_window", (out, planes), (), (-(-width // 128), height), (128,), args)
+    grid = (-(-width // WINDOW_THREADS), height)
+    _launch("planes_to_window", (out, planes), (), grid, (WINDOW_THREADS,), args)
 
 
 def join(out: Tensor, pieces: Sequence[Tensor], bounds: Tensor) -> None:
-    """The pieces of a block's input, each channel clamped, as one tensor.
+    """Clamps each channel of the pieces of a block's input, and concatenates them.
 
-    pieces: [H, W, 64], then [H, W, G] each, contiguous. bounds: [3, F] float: low, high, padding value. out: [H, W, F],
-    or [H + 2, W + 2, F], whose rim gets the padding value.
+    pieces: [H, W, stem], then [H, W, G] each, contiguous. bounds: [3, F] float: low, high, padding value. out:
+    [H, W, F], or [H + 2, W + 2, F], whose rim gets the padding value.
     """
-    height, width, _ = pieces[0].shape
-    growth = pieces[1].shape[2] if len(pieces) > 1 else FIRST
+    height, width, stem = pieces[0].shape
+    growth = pieces[1].shape[2] if len(pieces) > 1 else stem
     rim, features = (out.shape[0] - height) // 2, out.shape[2]
-    require(len(pieces) <= MOST_PIECES, f"at most {MOST_PIECES} pieces can be joined")
+    require(len(pieces) <= PIECES, "join takes at most 32 pieces")
     require(out.shape[:2] == (height + 2 * rim, width + 2 * rim), "the result has the pieces' size, or 2 more each way")
-    require(features == FIRST + (len(pieces) - 1) * growth == bounds.shape[1], "pieces and bounds fill the channels")
+    require(features == stem + (len(pieces) - 1) * growth == bounds.shape[1], "pieces and bounds fill the channels")
     require(all(p.is_contiguous() for p in (out, bounds, *pieces)), "pieces, bounds and result are contiguous")
-    require(all(p.shape == (height, width, growth) for p in pieces[1:]), "pieces after the first have one size")
-    vector = _vector(growth, out)
+    require(all(p.shape == pieces[1].shape for p in pieces[2:]), "pieces after the first have one size")
+    vector = _vector(growth, out, stem)
     block = (features // vector, max(1, THREADS * vector // features))
     grid = (-(-(width + 2 * rim) // (block[1] * STEPS)), out.shape[0])
-    table = _struct([p.data_ptr() for p in pieces], MOST_PIECES)
-    args = (out.data_ptr(), table, bounds.data_ptr(), *map(np.int32, (growth, height, width, rim)))
+    table = _struct([p.data_ptr() for p in pieces], PIECES)
+    args = (out.data_ptr(), table, bounds.data_ptr(), *map(np.int32, (stem, growth, height, width, rim)))
     _launch("join", (out,), (vector,), grid, block, args)
 
 
 def accumulate(out: Tensor, sums: Sequence[Tensor]) -> None:
-    """The sum of up to three sums. out: [H, W, G], contiguous; sums: the same shape, any stride between pixels."""
+    """Adds up to three partial sums. out: [H, W, G], contiguous; sums: the same shape, any stride between pixels."""
     growth, pixels = out.shape[2], out.shape[0] * out.shape[1]
     require(1 <= len(sums) <= 3 and out.is_contiguous(), "one to three sums make a contiguous result")
     require(all(s.shape == out.shape and s.stride(2) == 1 for s in sums), "sums have the result's shape")
     strides = [part.stride(1) for part in sums]
-    require(all(s.stride(0) == w * out.shape[1] for s, w in zip(sums, strides, strict=True)), "sums have no gaps")
+    gapless = all(s.stride(0) == w * out.shape[1] for s, w in zip(sums, strides, strict=True))
+    require(gapless, "sums have no gaps between rows")
     vector = _vector(growth, out, *strides)
     packs = pixels * growth // vector
     table = _struct([s.data_ptr() for s in sums], 3, strides)
@@ -91,7 +107,7 @@ def accumulate(out: Tensor, sums: Sequence[Tensor]) -> None:
 
 
 def bias_relu(x: Tensor, bias: Tensor) -> None:
-    """max(x + bias, 0), in place. x: [..., C], contiguous, C a multiple of 8 (float: 4); bias: [C] float."""
+    """Computes max(x + bias, 0) in place. x: [..., C], contiguous, C a multiple of 8 (float: 4); bias: [C] float."""
     channels, vector = x.shape[-1], VECTOR // x.element_size()
     require(x.is_contiguous() and channels % vector == 0, "x is contiguous, its channels in whole vectors")
     pixels = x.numel() // channels
@@ -102,7 +118,7 @@ def bias_relu(x: Tensor, bias: Tensor) -> None:
 def dynamic_filter(
     out: Tensor, frame: Tensor, logits: Tensor, residual: Tensor, bias: Tensor, corner: tuple[int, int], columns: range
 ) -> None:
-    """`ops.dynamic_upsample` for some rows of a tile, converted to the samples of the picture.
+    """Applies `dynamic_upsample` to some rows of a tile, and converts the result to the picture's samples.
 
     out: [3, R * rows, R * len(columns)], rows at a stride that R divides. frame: [3, H, W] of the same sample type, the
     source's centre frame. logits: [rows, width, 25 * R * R], residual: [rows, width, 3 * R * R], contiguous, half or
@@ -110,12 +126,12 @@ def dynamic_filter(
     the pixels of each row that are wanted.
     """
     rows, width, channels = residual.shape
-    scale = {12: 2, 27: 3, 48: 4}[channels]
+    scale = scale_of(channels)
     require(logits.is_contiguous() and residual.is_contiguous(), "logits and residual are contiguous")
     require(logits.data_ptr() % VECTOR == 0 == residual.data_ptr() % VECTOR, "logits and residual are aligned")
     require(frame.stride(2) == 1 == out.stride(2) and frame.dtype == out.dtype, "pictures have one sample type")
     require(scale == 3 or _aligned(out, scale), "rows of the result lie at whole vectors")
-    pixels = 64 // logits.element_size()
+    pixels = FILTER_BYTES // logits.element_size()
     sizes = (*frame.shape[1:], *corner, width, columns.start, len(columns))
     pointers = [t.data_ptr() for t in (out, frame, logits, residual, bias)]
     args = (*pointers, out.stride(1), out.stride(0), frame.stride(1), frame.stride(0), *map(np.int32, sizes))
@@ -125,32 +141,38 @@ def dynamic_filter(
 def _launch(
     name: str,
     typed: Sequence[Tensor],
-    numbers: Sequence[int],
+    numbers: tuple[int, ...],
     grid: tuple[int, ...],
     block: tuple[int, ...],
     args: tuple[Any, ...],
 ) -> None:
-    """typed, numbers: whose sample types, and which numbers, are the kernel's template arguments."""
-    require(len(grid) < 2 or grid[1] <= TALLEST, f"a picture has at most {TALLEST} rows")
-    if 0 in grid:
-        return
-    kernel = _kernel(name, tuple(t.dtype for t in typed), tuple(numbers), typed[0].device)
-    with runtime.stream():
-        kernel(grid, block, args)
+    """Launches a kernel. typed, numbers: their sample types, and they, are the kernel's template arguments."""
+    require(len(grid) < 2 or grid[1] <= TALLEST, "a picture has at most 65535 rows")
+    if 0 not in grid:
+        launch = kernel(name, tuple([t.dtype for t in typed]), numbers, typed[0].device)
+        launch(grid, block, args, stream=runtime.stream())
 
 
 @functools.cache
-def _kernel(name: str, types: tuple[torch.dtype, ...], numbers: tuple[int, ...], device: torch.device) -> Any:
-    """Compiled at its first use on a device; CuPy keeps the result on disk, under a name that knows all sources."""
+def kernel(name: str, types: tuple[torch.dtype, ...], numbers: tuple[int, ...], device: torch.device) -> Any:
+    """Compiles an instance of a kernel at its first use on a device."""
     instance = f"{name}<{', '.join([*(SAMPLES[t] for t in types), *map(str, numbers)])}>"
-    here = folder()
-    sources = {path.name: path.read_bytes() for path in sorted(here.glob("*.cu*"))}
-    version = hashlib.sha256(b"\0".join(sources.values())).hexdigest()[:16]  # CuPy does not look into what is included
-    options = ("--std=c++17", f"-I{here}", f"-DVSDUF_SOURCES={version}")
-    module = runtime.cupy().RawModule(
-        code=sources[f"{name}.cu"].decode(), options=options, name_expressions=(instance,)
-    )
+    source = (folder() / f"{name}.cu").read_text("ascii")
+    module = runtime.cupy().RawModule(code=source, options=options(), name_expressions=(instance,))
     return module.get_function(instance)
+
+
+@functools.cache
+def options() -> tuple[str, ...]:
+    """Returns the compiler's options.
+
+    CuPy keeps compiled kernels on disk by source and options, without a look at included files, so a hash of all files
+    is among the options.
+    """
+    here = folder()
+    version = hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(here.glob("*.cu*")))).hexdigest()[:16]
+    numbers = [f"-D{name}={globals()[name]}" for name in SHARED]
+    return ("--std=c++17", f"-I{here}", f"-DVSDUF_SOURCES={version}", *numbers)
 
 
 def folder() -> Path:
@@ -161,22 +183,24 @@ def folder() -> Path:
 
 
 def _struct(pointers: Sequence[int], length: int, strides: Sequence[int] | None = None) -> np.ndarray[Any, Any]:
-    """A kernel's struct, passed by value: `length` pointers, and as many ints if there are strides."""
-    struct = np.zeros(1, _fields(length, strides is not None))
-    struct["at"][0, : len(pointers)] = pointers
-    if strides is not None:
-        struct["stride"][0, : len(strides)] = strides
-    return struct
+    """Returns a kernel's struct, passed by value: `length` pointers, and as many ints if there are strides."""
+    fields, packer = _layout(length, strides is not None)
+    filler = [0] * (length - len(pointers))
+    values = [*pointers, *filler] if strides is None else [*pointers, *filler, *strides, *filler]
+    return np.frombuffer(packer.pack(*values), fields)
 
 
 @functools.cache
-def _fields(length: int, strides: bool) -> np.dtype[Any]:
-    fields = [("at", np.uint64, length)] + ([("stride", np.int32, length)] if strides else [])
-    return np.dtype(fields, align=True)
+def _layout(length: int, strides: bool) -> tuple[np.dtype[Any], struct.Struct]:
+    """Returns a struct's fields, as the compiler lays them out, and what packs its numbers."""
+    parts = [("at", np.uint64, length)] + ([("stride", np.int32, length)] if strides else [])
+    fields = np.dtype(parts, align=True)
+    numbers = f"={length}Q" + (f"{length}i" if strides else "")
+    return fields, struct.Struct(f"{numbers}{fields.itemsize - struct.calcsize(numbers)}x")
 
 
 def _vector(channels: int, tensor: Tensor, *strides: int) -> int:
-    """Channels that a thread takes: the widest vector of which all these numbers are multiples."""
+    """Returns the channels of a thread: the widest vector of which all these numbers are multiples."""
     vector = VECTOR // tensor.element_size()
     while any(number % vector for number in (channels, *strides)):
         vector //= 2

@@ -1,11 +1,12 @@
-"""The network's arithmetic on a CUDA device: channels last, half precision with sums in float, no pass for any bias.
+"""The network's arithmetic on a CUDA device: channels last, half precision with sums in float, no separate bias kernel.
 
-The large products are cuBLAS's and cuDNN's; what lies between them is in kernels/. A convolution of torch's adds its
-bias in a pass of its own, so the stem's and the blocks' biases are left out of the features and move to the reader:
+cuBLAS and cuDNN compute the products and convolutions; the kernels of kernels/ compute the rest. A convolution of
+torch's adds its bias in a pass of its own, so the biases of the stem and the blocks are left out of the features and
+move into the clamp that reads them:
 
     clamp(x + b, low, high) = clamp(x, low - b, high - b) + b
 
-and what is left of b goes through the matrix behind the clamp into the bias there, which the product adds for nothing.
+The remaining b goes through the matrix behind the clamp into the bias there, which the product adds at no cost.
 """
 
 from __future__ import annotations
@@ -22,15 +23,20 @@ from vsduf.engine.folded import Clamp, Folded
 from vsduf.engine.scratch import Scratch
 from vsduf.engine.tiles import Tile
 from vsduf.network.duf import DufConfig
+from vsduf.network.dynamic_upsample import TAPS
 
 STRIP = 1 << 16  # pixels of a strip of the heads, which take 3 KB a pixel in half precision
 TALLEST = 1 << 15  # rows of a strip
-HEADS = 256 + 768 + 448  # channels of a strip's pixel, at most
+
+
+def strip_channels(config: DufConfig) -> int:
+    """Returns the channels of a pixel of a strip: merge, hidden layers, logits and residual."""
+    return config.merge + config.filter_hidden + config.residual_hidden + (TAPS + 3) * config.scale**2
 
 
 @dataclass(frozen=True)
 class Block:
-    """bounds: [3, F] float: low, high and what the convolution sees as zero. Else `folded.Block`, on the device."""
+    """bounds: [3, F] float: low, high and padding value of the clamp. Other fields as in `folded.Block`."""
 
     bounds: Tensor
     conv1: Tensor
@@ -40,10 +46,10 @@ class Block:
 
 @dataclass(frozen=True)
 class DeviceNetwork:
-    """A folded network as the device computes it: matrices and kernels in its precision, what is added in float."""
+    """A folded network on the device: matrices and kernels in its precision, biases of the own kernels in float."""
 
     config: DufConfig
-    stem: Tensor  # [64, 8 or 4, 3, 3]
+    stem: Tensor  # [stem, 8 or 4, 3, 3]
     blocks: tuple[Block, ...]
     bounds: Tensor
     merge: Tensor
@@ -56,7 +62,7 @@ class DeviceNetwork:
     _kernels: dict[tuple[int, tuple[int, ...]], Tensor] = field(default_factory=dict)
 
     def kernel(self, block: int, offsets: tuple[int, ...]) -> Tensor:
-        """The pieces of a block's 3x3 kernel for those offsets in time."""
+        """Returns the rows of a block's 3x3 kernel for those time offsets, [len(offsets) * G, F, 3, 3]."""
         if (block, offsets) not in self._kernels:
             pieces = self.blocks[block].conv2
             chosen = torch.cat([pieces[o + len(pieces) // 2] for o in offsets])
@@ -65,7 +71,7 @@ class DeviceNetwork:
 
 
 def to_device(folded: Folded, device: torch.device, dtype: torch.dtype) -> DeviceNetwork:
-    """dtype: float16 or float32. The sums that move biases are taken in double precision before."""
+    """Copies a folded network to the device. dtype: float16 or float32; moved biases are summed in double precision."""
     biases = torch.cat([folded.stem_bias, *(block.bias for block in folded.blocks)]).double()
     blocks = []
     for block in folded.blocks:
@@ -89,15 +95,17 @@ def to_device(folded: Folded, device: torch.device, dtype: torch.dtype) -> Devic
         heads_bias=heads_bias.to(device, dtype),
         filters=folded.filters.to(device, dtype),
         residual=folded.residual.to(device, dtype),
-        bias=(folded.bias - added).to(device, torch.float32),  # the heads' first layers keep theirs
+        bias=(folded.bias - added).to(
+            device, torch.float32
+        ),  # the hidden layers add their bias themselves, so it is removed
     )
 
 
 class CudaTileNetwork:
-    """`trunk.Layers` for one tile, and the heads behind the trunk; everything is queued on torch's current stream.
+    """See `backend.TileNetwork`; all work is queued on torch's current stream.
 
-    source: gives a source frame's samples on the device, [3, H, W] of any sample type; `extension`: how many pixels the
-    frame had been extended by at every side before tiles were cut.
+    extension: LR pixels by which the frame was extended at every side before tiles were cut. Features come without
+    their bias.
     """
 
     def __init__(self, network: DeviceNetwork, tile: Tile, extension: int, scratch: Scratch) -> None:
@@ -107,26 +115,23 @@ class CudaTileNetwork:
         self.corner = (tile.top - extension, tile.left - extension)
 
     def stem(self, samples: Tensor) -> Tensor:
-        """See `trunk.Layers`; without its bias, like all features here."""
+        """See `backend.TileNetwork`. samples: [3, H, W] of any sample type."""
         window = self.scratch.take("window", self.height, self.width, self.network.stem.shape[1])
         launchers.planes_to_window(window, samples, *self.corner)
         return launchers.convolve(window, self.network.stem, 1)
 
     def partial_sums(self, block: int, inputs: Sequence[Tensor], offsets: Sequence[int]) -> Tensor:
-        """See `trunk.Layers`."""
+        """See `backend.TileNetwork`."""
         layer = self.network.blocks[block]
         features = len(layer.conv1)
         clamped = self.scratch.take("clamped", self.height, self.width, features)
         launchers.join(clamped, inputs, layer.bounds)
-        mixed = self.scratch.take("mixed", self.height, self.width, features)
-        flat = clamped.view(-1, features)
-        torch._addmm_activation(
-            layer.conv1_bias, flat, layer.conv1, out=mixed.view(-1, features)
-        )  # with ReLU, in one call
-        return launchers.convolve(mixed, self.network.kernel(block, tuple(offsets)), 1)
+        hidden = self.scratch.take("hidden", self.height, self.width, features)
+        launchers.matmul_relu(hidden.view(-1, features), layer.conv1_bias, clamped.view(-1, features), layer.conv1)
+        return launchers.convolve(hidden, self.network.kernel(block, tuple(offsets)), 1)
 
     def accumulate(self, block: int, sums: Sequence[tuple[Tensor, int]]) -> Tensor:
-        """See `trunk.Layers`."""
+        """See `backend.TileNetwork`."""
         growth = self.config.growth
         part, _ = sums[0]
         if len(sums) == 1 and part.shape[2] == growth:
@@ -154,8 +159,8 @@ class CudaTileNetwork:
         merged = launchers.convolve(around, network.merge, 0)
         launchers.bias_relu(merged, network.merge_bias)
         shape, middle = merged.shape[:2], len(network.filters)
-        hidden = self.scratch.take("hidden", shape.numel(), network.heads.shape[1])
-        torch._addmm_activation(network.heads_bias, merged.flatten(0, 1), network.heads, out=hidden)
+        hidden = self.scratch.take("heads", shape.numel(), network.heads.shape[1])
+        launchers.matmul_relu(hidden, network.heads_bias, merged.flatten(0, 1), network.heads)
         logits = self.scratch.take("logits", shape.numel(), network.filters.shape[1])
         torch.mm(hidden[:, :middle], network.filters, out=logits)
         residual = self.scratch.take("residual", shape.numel(), network.residual.shape[1])
@@ -168,7 +173,7 @@ class CudaTileNetwork:
 
 
 def _bounds(clamp: Clamp, moved: Tensor) -> Tensor:
-    """[3, F] float; moved: the biases that the features come without."""
+    """Returns a clamp as [3, F] float. moved: the biases that the features come without."""
     return (torch.stack([clamp.low, clamp.high, clamp.padding_value]) - moved).float()
 
 
