@@ -16,6 +16,7 @@ from vsduf.engine.device import CPU, choose_device
 from vsduf.errors import ArgumentError
 from vsduf.system import keep_large_blocks
 from vsduf.training import config, run_folder
+from vsduf.training.history import Row
 from vsduf.training.trainer import State, Trainer
 
 
@@ -60,6 +61,12 @@ def device(device_id: int | None) -> torch.device:
     return torch.device("cpu") if chosen == CPU else torch.device("cuda", chosen)
 
 
+def sentence(row: Row) -> str:
+    """Returns a validation in words."""
+    scores = f"{row.psnr:.2f} dB (bicubic {row.bicubic:.2f}), temporal gain {row.temporal_gain:.3f} dB"
+    return f"step {row.step}: loss {row.loss:.5f}, {scores}, {row.drawing:.0%} of the time for samples"
+
+
 def shown_by(progress: Progress) -> Callable[[State], None]:
     """Returns a callback that shows step, loss and validation PSNR, and says each validation on a line of its own."""
     found = ""
@@ -67,11 +74,8 @@ def shown_by(progress: Progress) -> Callable[[State], None]:
     def show(state: State) -> None:
         nonlocal found
         if state.row is not None:
-            found = f", {state.row['psnr']:.2f} dB"
-            words = (
-                "step {step}: loss {loss:.5f}, {psnr:.2f} dB (bicubic {bicubic:.2f}), temporal gain {temporal_gain:.3f}"
-            )
-            say(words.format(**state.row))
+            found = f", {state.row.psnr:.2f} dB"
+            say(sentence(state.row))
         progress.update(state.step, f"loss {state.loss:.5f}{found}")
 
     return show

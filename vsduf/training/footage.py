@@ -1,4 +1,4 @@
-"""Footage to train on: videos, folders of frames and photographs, decoded once into uint8 arrays on one device."""
+"""Loads footage to train on: videos, folders of frames and photographs, decoded once and cached as uint8 arrays."""
 
 from __future__ import annotations
 
@@ -20,17 +20,27 @@ from vsduf.film.arrays import clips_in, photos_in, pictures_of, read_clip, read_
 from vsduf.training.run_folder import make_folder, write_atomically
 from vsduf.upscaler import WINDOW
 
+CELL = 16  # pixels each way
+
 
 @dataclass
 class Footage:
-    """clips: [frames, 3, H, W] each, at least seven frames of one scene. photos: [3, H, W] each. All uint8 RGB."""
+    """Footage to train on, all of it uint8 RGB.
+
+    clips: [frames, 3, H, W] each, at least seven frames of one scene. photos: [3, H, W] each. changes: for each clip
+    [frames - 1, rows, columns], how much each cell of 16x16 pixels differs from the next frame, in the CPU's memory.
+    """
 
     clips: list[Tensor] = field(default_factory=list)
     photos: list[Tensor] = field(default_factory=list)
+    changes: list[NDArray[np.float32]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.changes = self.changes or [changes(clip.numpy()) for clip in self.clips]
 
     def to(self, device: torch.device) -> Footage:
-        """The same footage in that device's memory."""
-        return Footage([c.to(device) for c in self.clips], [p.to(device) for p in self.photos])
+        """Returns the same footage in the memory of that device."""
+        return Footage([c.to(device) for c in self.clips], [p.to(device) for p in self.photos], self.changes)
 
 
 def load(videos: Iterable[Path], photos: Iterable[Path], cache: Path, smallest: int = 1, hint: str = "") -> Footage:
@@ -41,7 +51,8 @@ def load(videos: Iterable[Path], photos: Iterable[Path], cache: Path, smallest: 
     for pictures under `smallest` pixels high or wide (`hint`: what else than removing them helps); MediaError for a
     file that cannot be decoded.
     """
-    footage = Footage()
+    clips: list[Tensor] = []
+    pictures: list[Tensor] = []
     make_folder(cache)
     for source in clips_in(videos):
         clip = _cached(source, cache)
@@ -49,12 +60,26 @@ def load(videos: Iterable[Path], photos: Iterable[Path], cache: Path, smallest: 
         found = scenes(clip)
         if not found:
             raise ArgumentError(f"{source} has no scene of {WINDOW} frames ({len(clip)} in all); take a longer clip")
-        footage.clips += [torch.from_numpy(clip[scene.start : scene.stop]) for scene in found]
+        clips += [torch.from_numpy(clip[scene.start : scene.stop]) for scene in found]
     for source in photos_in(photos):
         photo = read_image(source)
         _check_size(source, photo.shape, smallest, hint)
-        footage.photos.append(torch.from_numpy(photo))
-    return footage
+        pictures.append(torch.from_numpy(photo))
+    return Footage(clips, pictures)
+
+
+def changes(clip: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Returns the mean absolute difference of neighbouring frames' green, [frames - 1, rows, columns] by cells.
+
+    clip: [frames, 3, H, W]. Every fourth pixel each way is read; a cell at the right or bottom edge may be smaller.
+    """
+    green = clip[:, 1, ::4, ::4].astype(np.int16)
+    steps = np.abs(np.diff(green, axis=0)).astype(np.float32)
+    starts = [np.arange(0, side, CELL // 4) for side in steps.shape[1:]]
+    sums = np.add.reduceat(np.add.reduceat(steps, starts[0], 1), starts[1], 2)
+    ones = [np.diff([*start, side]) for start, side in zip(starts, steps.shape[1:], strict=True)]
+    counted: NDArray[np.float32] = (sums / (ones[0][:, None] * ones[1])).astype(np.float32)
+    return counted
 
 
 def scenes(clip: NDArray[np.uint8]) -> list[range]:
@@ -62,8 +87,7 @@ def scenes(clip: NDArray[np.uint8]) -> list[range]:
 
     A cut is a step that is large, and twice as large as those around it: fast motion makes large steps in a row.
     """
-    green = clip[:, 1, ::4, ::4].astype(np.int16)
-    steps = np.abs(np.diff(green, axis=0)).mean((1, 2)) / 255
+    steps = changes(clip).mean((1, 2)) / 255
     around = np.pad(steps, 1)
     cuts = [n for n in range(1, len(clip)) if is_cut(around[n - 1], around[n], around[n + 1])]
     ends = [0, *cuts, len(clip)]

@@ -1,8 +1,8 @@
-"""Batches of windows: where they are cut, how time is stretched, flips and turns, degradation."""
+"""Draws training samples: where sequences are cut, how time is stretched, flips and turns, degradation."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,21 +13,28 @@ from vsduf.errors import ArgumentError
 from vsduf.evaluation.degradation import SIGMAS, degrade
 from vsduf.siting import Siting
 from vsduf.training.camera import Camera, moving_photo
-from vsduf.training.footage import Footage
+from vsduf.training.footage import CELL, Footage
 from vsduf.upscaler import RADIUS, WINDOW
 
-MARGIN = 8  # HR pixels round a patch that only the blur sees; rounded up to a multiple of the scale
-PLACES = 4  # of which the one where most moves is taken
+MARGIN = 8  # HR pixels round a patch that only the blur reads; rounded up to a multiple of the scale
+PLACES = 4  # candidate places of a patch, of which the one that changes most is taken
+MOST_FRAMES = 64
 
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """scale and siting of the degradation; patch in LR pixels; photo_share of samples from photographs in motion."""
+    """The shape of samples.
+
+    scale, siting: of the degradation. patch: side in LR pixels. batch: sequences of a step. frames: of a sequence,
+    whose frames - 6 windows are all trained on; features that windows share are computed once. photo_share: the share
+    of sequences made from photographs in motion.
+    """
 
     scale: int = 4
     siting: Siting = Siting.CENTER
     patch: int = 32
-    batch: int = 8
+    batch: int = 4
+    frames: int = 14
     photo_share: float = 0.7
 
     def __post_init__(self) -> None:
@@ -36,10 +43,15 @@ class SampleConfig:
             (self.siting in tuple(Siting), f"siting is {self.siting!r}; it must be one of {', '.join(Siting)}"),
             (self.patch >= 8, f"patch is {self.patch}; it must be 8 or more"),
             (self.batch >= 1, f"batch is {self.batch}; it must be 1 or more"),
+            (
+                WINDOW <= self.frames <= MOST_FRAMES,
+                f"frames is {self.frames}; it must be {WINDOW} to {MOST_FRAMES}",
+            ),
             (0 <= self.photo_share <= 1, f"photo_share is {self.photo_share}; it must be a share, 0 to 1"),
         ):
             if not holds:
                 raise ArgumentError(message)
+        object.__setattr__(self, "siting", Siting(self.siting))
 
     @property
     def margin(self) -> int:
@@ -48,63 +60,85 @@ class SampleConfig:
 
     @property
     def size(self) -> int:
-        """Sides, in HR pixels, of what has to be cut from footage for one sample."""
+        """Side, in HR pixels, of what is cut from footage for one sample."""
         return self.patch * self.scale + 2 * self.margin
+
+    def with_patch(self, patch: int) -> SampleConfig:
+        """Returns the same samples with other patches, and a batch of about as many pixels."""
+        return replace(self, patch=patch, batch=max(1, round(self.batch * (self.patch / patch) ** 2)))
 
 
 class Sampler:
-    """Draws batches from footage; the same generator state gives the same batch.
+    """Draws sequences from footage; a generator in the same state draws the same sequences.
 
-    On a CUDA device nothing here waits for the device, so that it never waits for us.
+    On a CUDA device nothing here synchronises with the device.
     """
 
-    def __init__(self, footage: Footage, config: SampleConfig, camera: Camera, rng: np.random.Generator) -> None:
-        self.footage, self.config, self.camera, self.rng = footage, config, camera, rng
+    def __init__(self, footage: Footage, config: SampleConfig, camera: Camera) -> None:
+        self.footage, self.config, self.camera = footage, config, camera
 
-    def batch(self) -> tuple[Tensor, Tensor]:
-        """A batch of LR windows [B, 3, 7, P, P] and the HR patches [B, 3, R * P, R * P] of their centre frames.
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Returns LR sequences [B, 3, T, P, P] and the HR pictures [B * (T - 6), 3, R * P, R * P] of their windows.
 
-        LR is rounded to 8 bits, as footage is.
+        count: B, of sequences. LR is rounded to 8 bits, as footage is; both are in 0..1.
         """
-        hr = torch.stack([self._augment(self._draw()) for _ in range(self.config.batch)])
+        hr = torch.stack([_augment(self._sequence(rng), rng) for _ in range(count)])
         lr = degrade(hr.flatten(0, 1), self.config.scale, self.config.siting)
         trim, cut = self.config.margin, self.config.margin // self.config.scale
         lr = (lr[..., cut:-cut, cut:-cut] * 255).round_().div_(255).clamp_(0, 1)
-        window = lr.view(*hr.shape[:3], *lr.shape[2:]).transpose(1, 2)
-        return window.contiguous(memory_format=torch.channels_last_3d), hr[:, RADIUS, :, trim:-trim, trim:-trim]
+        sequence = lr.view(*hr.shape[:3], *lr.shape[2:]).transpose(1, 2)
+        centres = hr[:, RADIUS : hr.shape[1] - RADIUS, :, trim:-trim, trim:-trim]
+        return sequence.contiguous(memory_format=torch.channels_last_3d), centres.flatten(0, 1)
 
-    def _draw(self) -> Tensor:
+    def _sequence(self, rng: np.random.Generator) -> Tensor:
         photos, clips = self.footage.photos, self.footage.clips
-        if photos and (not clips or self.rng.random() < self.config.photo_share):
-            return moving_photo(photos, self.config.size, self.rng, self.camera)
-        return self._moving_patch(clips[self.rng.integers(len(clips))])
+        if photos and (not clips or rng.random() < self.config.photo_share):
+            return moving_photo(photos, self.config.size, rng, self.camera, self.config.frames)
+        return self._patch(int(rng.integers(len(clips))), rng)
 
-    def _moving_patch(self, clip: Tensor) -> Tensor:
-        """[7, 3, S, S] of a clip; of a few places the one where most moves. Half of the time at half of its size."""
+    def _patch(self, number: int, rng: np.random.Generator) -> Tensor:
+        """Cuts [T, 3, S, S] from a clip, half of the time from a copy of half its size.
+
+        The place is, of a few, the one that changes most from the frame in the middle to the next.
+        """
+        clip = self.footage.clips[number]
         height, width = clip.shape[2:]
-        shrink = 2 if min(height, width) >= 2 * self.config.size and self.rng.random() < 0.5 else 1
+        shrink = 2 if min(height, width) >= 2 * self.config.size and rng.random() < 0.5 else 1
         side = self.config.size * shrink
-        times = self._times(len(clip))
-        patches = []
-        for _ in range(PLACES):
-            top, left = self.rng.integers(height - side + 1), self.rng.integers(width - side + 1)
-            patches.append(torch.stack([clip[t, :, top : top + side, left : left + side] for t in times]))
-        places = torch.stack(patches)
-        change = places[:, RADIUS + 1, :, ::4, ::4].float() - places[:, RADIUS, :, ::4, ::4].float()
-        most = change.abs().mean((1, 2, 3)).argmax(0, keepdim=True)
-        frames = places.index_select(0, most)[0].float() / 255
+        times = _times(len(clip), self.config.frames, rng)
+        corners = [(int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))) for _ in range(PLACES)]
+        change = self.footage.changes[number][min(times[len(times) // 2], len(clip) - 2)]
+        top, left = max(
+            corners, key=lambda corner: float(change[_cells(corner[0], side), _cells(corner[1], side)].mean())
+        )
+        frames = clip[times, :, top : top + side, left : left + side].float() / 255
         return F.avg_pool2d(frames, shrink) if shrink > 1 else frames
 
-    def _times(self, frames: int) -> list[int]:
-        """Frame numbers t + TA * k (paper, section 4.1): TA of -3..3 speeds motion up, reverses it, or stops it."""
-        reach = min(3, (frames - 1) // (2 * RADIUS))
-        step = int(self.rng.integers(-reach, reach + 1))
-        around = RADIUS * abs(step)
-        centre = int(self.rng.integers(around, frames - around))
-        return [centre + step * (k - RADIUS) for k in range(WINDOW)]
 
-    def _augment(self, frames: Tensor) -> Tensor:
-        """Flips and quarter turns; top-left samples keep their side of the block, so HR is turned before the blur."""
-        if self.rng.random() < 0.5:
-            frames = frames.flip(-1)
-        return frames.rot90(int(self.rng.integers(4)), (-2, -1))
+def _cells(start: int, side: int) -> slice:
+    """Returns the cells of `Footage.changes` that a stretch of pixels covers."""
+    return slice(start // CELL, -(-(start + side) // CELL))
+
+
+def _times(length: int, count: int, rng: np.random.Generator) -> list[int]:
+    """Returns frame numbers t + TA * k, k = 0 .. count - 1 (paper, section 4.1).
+
+    TA is drawn from -3..3, as far as the clip is long enough: it speeds motion up, reverses it, or stops it. A clip
+    that is shorter than the sequence is run through forwards and backwards.
+    """
+    if length < count:
+        start, turn = int(rng.integers(length)), 2 * (length - 1)
+        return [min(p % turn, turn - p % turn) for p in range(start, start + count)]
+    reach = min(3, (length - 1) // (count - 1))
+    step = int(rng.integers(-reach, reach + 1))
+    span = (count - 1) * abs(step)
+    first = int(rng.integers(length - span))
+    times = [first + abs(step) * k for k in range(count)]
+    return times if step >= 0 else times[::-1]
+
+
+def _augment(frames: Tensor, rng: np.random.Generator) -> Tensor:
+    """Flips and quarter turns; HR is turned before the blur, so that top-left samples keep their side of the block."""
+    if rng.random() < 0.5:
+        frames = frames.flip(-1)
+    return frames.rot90(int(rng.integers(4)), (-2, -1))

@@ -1,8 +1,9 @@
-"""PSNR on clips that no training saw, and how much of it comes from the neighbouring frames."""
+"""Scores a network on clips that it is not trained on, and tells how much comes from the neighbouring frames."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,11 @@ from vsduf.training.footage import load
 from vsduf.upscaler import RADIUS, WINDOW
 
 SMALLEST = 64  # HR pixels each way, of which 16 are cut off
-LARGEST = (72, 96)  # LR rows and columns of a window, cut from the middle: validation is to cost a few steps' time
+LARGEST = (72, 96)  # LR rows and columns of a window, cut from the middle: validation costs a few steps' time
+
+Pair = tuple[Tensor, Tensor]
+Spread = Callable[[Callable[[Pair], Pair], Iterable[Pair]], Iterable[Pair]]
+"""A function like `map`."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Score:
 
 
 class Validation:
-    """A few windows of every clip, degraded once, the middle 96x72 LR pixels of each."""
+    """A few windows of every clip: the middle 96x72 LR pixels, degraded when they are loaded."""
 
     def __init__(self, folders: Sequence[Path], cache: Path, scale: int, siting: Siting, windows: int = 2) -> None:
         self.windows: list[tuple[Tensor, Tensor]] = []
@@ -47,24 +52,29 @@ class Validation:
         cubic = (bicubic.upscale(window[:, :, RADIUS], scale, siting)[0] for window, _ in self.windows)
         self.bicubic = _mean([psnr(luma(up), luma(hr)) for up, (_, hr) in zip(cubic, self.windows, strict=True)])
 
-    @torch.inference_mode()
-    def __call__(self, network: Duf) -> Score:
-        """Scores the network in evaluation mode; leaves it in the mode that it came in."""
+    def __call__(self, network: Duf, spread: Spread = map) -> Score:
+        """Scores the network in evaluation mode; leaves it in the mode that it came in.
+
+        spread: applies a function to every window, for example a thread pool's `map`.
+        """
         training = network.training
         network.eval()
-        device = network.stem.weight.device
-        real, still = [], []
-        for window, hr in self.windows:
-            window, hr = window.to(device), hr.to(device)
-            real.append(psnr(luma(upscale(network, window)[0]), luma(hr)))
-            repeated = window[:, :, RADIUS : RADIUS + 1].expand(-1, -1, WINDOW, -1, -1)
-            still.append(psnr(luma(upscale(network, repeated)[0]), luma(hr)))
+        real, still = zip(*spread(functools.partial(_score, network), self.windows), strict=True)
         network.train(training)
         return Score(_mean(real), self.bicubic, _mean(real) - _mean(still))
 
 
+@torch.inference_mode()
+def _score(network: Duf, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Returns the PSNR of one window, and with its centre frame seven times."""
+    window, hr = (tensor.to(network.stem.weight.device) for tensor in pair)
+    repeated = window[:, :, RADIUS : RADIUS + 1].expand(-1, -1, WINDOW, -1, -1)
+    real, still = (psnr(luma(upscale(network, frames)[0]), luma(hr)) for frames in (window, repeated))
+    return real, still
+
+
 def upscale(network: Duf, window: Tensor) -> Tensor:
-    """[B, 3, 7, H, W] -> [B, 3, R * H, R * W], with a network in evaluation mode."""
+    """Upscales windows [B, 3, 7, H, W] to [B, 3, R * H, R * W], by a network in evaluation mode."""
     return dynamic_upsample(window[:, :, RADIUS], *network(window.contiguous(memory_format=torch.channels_last_3d)))
 
 
