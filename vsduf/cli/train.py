@@ -18,6 +18,7 @@ from vsduf.system import keep_large_blocks
 from vsduf.training import config, run_folder
 from vsduf.training.history import Row
 from vsduf.training.trainer import State, Trainer
+from vsduf.upscaler import WINDOW
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +40,11 @@ def run(args: argparse.Namespace) -> int:
     keep_large_blocks()
     torch.backends.cudnn.benchmark = True  # every step has the same shapes
     chosen = config.read(args.config)
-    trainer = Trainer(chosen, device(args.device_id))
-    counted = Counted("steps", "samples/s", chosen.samples.batch)
+    where = device(args.device_id)
+    if where.type == "cpu":
+        torch.set_num_threads(1)  # the trainer's own threads share the work, not those of single operations
+    trainer = Trainer(chosen, where)
+    counted = Counted("steps", "outputs/s", chosen.samples.batch * (chosen.samples.frames - WINDOW + 1))
     ends = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.signal(number, lambda *_: trainer.stop()) for number in ends}
     minutes = None if args.minutes is None else max(0.0, args.minutes - (time.monotonic() - started) / 60)
