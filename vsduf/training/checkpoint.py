@@ -4,21 +4,39 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from vsduf.errors import ArgumentError
+from vsduf.network.duf import Duf
+from vsduf.training.config import RunConfig
 from vsduf.training.history import Row
 from vsduf.training.run_folder import read_checkpoint, write_atomically
-
-if TYPE_CHECKING:
-    from vsduf.training.trainer import Trainer
 
 FORMAT = 2  # of the checkpoint; raised when its content changes its meaning
 
 
-def save(run: Trainer, path: Path) -> None:
+class Run(Protocol):
+    """The state of a run, as `trainer.Trainer` has it."""
+
+    config: RunConfig
+    network: Duf
+    average: AveragedModel
+    optimisers: list[torch.optim.Optimizer]
+    rng: np.random.Generator
+    step: int
+    seconds: float
+    loss_sum: Tensor
+    losses: int
+    history: list[Row]
+    origin: dict[str, str]
+
+
+def save(run: Run, path: Path) -> None:
     """Writes a run's state, whole or not at all; raises ArgumentError where that cannot be done."""
     state = {
         "format": FORMAT,
@@ -37,7 +55,7 @@ def save(run: Trainer, path: Path) -> None:
     write_atomically(path, lambda partial: torch.save(state, partial))
 
 
-def restore(run: Trainer, path: Path) -> None:
+def restore(run: Run, path: Path) -> None:
     """Restores a run's state; raises ArgumentError for a damaged checkpoint, and one of another version or network."""
     state = read_checkpoint(path)
     if state.get("format") != FORMAT:
@@ -51,14 +69,14 @@ def restore(run: Trainer, path: Path) -> None:
         raise ArgumentError(f"{path} {what}; set another output, or move it away") from error
 
 
-def _check(path: Path, state: dict[str, Any], run: Trainer) -> None:
+def _check(path: Path, state: dict[str, Any], run: Run) -> None:
     for word, now in (("siting", str(run.config.samples.siting)), ("seed", run.config.seed)):
         if state[word] != now:
             what = f"is of a run whose {word} is {state[word]}, not {now}"
             raise ArgumentError(f"{path} {what}; set another output, or move it away")
 
 
-def _restore(run: Trainer, state: dict[str, Any]) -> None:
+def _restore(run: Run, state: dict[str, Any]) -> None:
     run.network.load_state_dict(state["network"])
     run.average.load_state_dict(state["average"])
     for optimiser, saved in zip(run.optimisers, state["optimisers"], strict=True):
