@@ -19,7 +19,7 @@ ROOMS = {  # room: the rooms that it may import besides the root modules and its
     "bench": {"filter", "engine", "network"},
     "cli": {"filter", "engine", "network", "film", "evaluation", "training", "bench"},
 }
-ROOT = {"__init__", "__main__", "cuts", "errors", "matrix", "siting", "system", "upscaler"}
+ROOT = {"__init__", "__main__", "cuts", "errors", "matrix", "output", "siting", "system", "upscaler"}
 ROOT_IMPORTS = {"__init__": {"filter", "network"}, "__main__": {"cli"}}  # of the other root modules: no room
 
 INSIDE = {  # parts of a room with walls of their own, and who may import them from outside
@@ -42,7 +42,7 @@ DOORS = {  # library: the rooms or modules that may import it
     "platformdirs": {"film.source"},
     "rich": {"cli.terminal"},
     "psutil": {"system"},
-    "safetensors": {"network.weights"},
+    "safetensors": {"network.header", "network.weights"},
     "filelock": {"training.run_folder"},
 }  # fmt: skip
 LAZY = {("filter", "engine"), ("filter", "network")}  # only inside functions: a refusal must not wait for torch

@@ -14,7 +14,7 @@ from vsduf.filter import mark_cuts, once, upscale, upscale_with  # noqa: E402
 from vsduf.upscaler import Upscaler  # noqa: E402
 
 if TYPE_CHECKING:
-    from vsduf.network.weights import bundled as models
+    from vsduf.network.catalogue import bundled as models
     from vsduf.network.weights import load as load_weights
 
 __version__ = "0.1.0"
@@ -33,11 +33,12 @@ __all__ = [
     "upscale",
     "upscale_with",
 ]
-_WITH_TORCH = {"models": "bundled", "load_weights": "load"}  # of vsduf.network.weights
+_LAZY = {"models": ("catalogue", "bundled"), "load_weights": ("weights", "load")}  # in vsduf.network
 
 
 def __getattr__(name: str) -> Any:
-    """Loads the names that need torch when they are first used."""
-    if name not in _WITH_TORCH:
+    """Loads the names of the network's room when they are first used: with `load_weights` comes torch."""
+    if name not in _LAZY:
         raise AttributeError(f"module 'vsduf' has no attribute {name!r}")
-    return getattr(importlib.import_module("vsduf.network.weights"), _WITH_TORCH[name])
+    module, function = _LAZY[name]
+    return getattr(importlib.import_module(f"vsduf.network.{module}"), function)

@@ -1,6 +1,8 @@
 """`vsduf weights` on files in each convention."""
 
 import argparse
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from helpers.networks import random_network, random_weights
 
 from vsduf.cli import weights as command
 from vsduf.errors import ArgumentError, WeightsError
-from vsduf.network import weights
+from vsduf.network import catalogue, weights
 from vsduf.network.duf import DufConfig
 
 
@@ -39,7 +41,16 @@ def test_show_prints_metadata(tmp_path, capsys):
 
 def test_list_names_every_bundled_model(capsys):
     run("list")
-    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == weights.bundled()
+    head, *lines, note = capsys.readouterr().out.splitlines()
+    assert head.split() == ["name", "scale", "for", "cost", "PSNR", "licence"]
+    assert [line.split()[0] for line in lines] == catalogue.bundled()
+    assert "x4     clean video  1.73 M" in lines[-1]
+    assert note == command.PSNR_NOTE
+
+
+def test_list_does_not_wait_for_torch():
+    script = "import sys; from vsduf.cli.main import main; main(['weights', 'list']); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
 def test_convert_refuses_bad_names(tmp_path):

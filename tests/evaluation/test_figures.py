@@ -12,7 +12,7 @@ from helpers.networks import random_network
 from vsduf.cli.main import main
 from vsduf.evaluation import experiments
 from vsduf.evaluation.protocol import Protocol, low_resolution
-from vsduf.network import weights
+from vsduf.network import catalogue, weights
 from vsduf.network.duf import DufConfig
 
 SMALL = DufConfig(scale=2, blocks=4, growth=8, streaming=True)
@@ -49,7 +49,7 @@ def test_the_bars_share_their_centre_frame_and_mirror_each_other():
     assert not torch.equal(left[:, 2], right[:, 2])
 
 
-@pytest.mark.parametrize("name", weights.bundled())
+@pytest.mark.parametrize("name", catalogue.bundled())
 def test_bundled_models_use_motion_and_do_not_copy_it(name):
     """The paper's figure 4: opposite motions, other activations, the same filters and picture."""
     loaded = weights.load(name)

@@ -10,7 +10,7 @@ from helpers.clips import noise
 import vsduf
 from vsduf.errors import ArgumentError
 from vsduf.filter.checks import pair
-from vsduf.network import weights
+from vsduf.network import catalogue
 
 core = vs.core
 RGB = core.std.BlankClip(format=vs.RGB24, width=32, height=32, length=2)
@@ -70,7 +70,7 @@ def test_arguments_that_cannot_be_used(arguments, said):
 
 
 def test_a_scale_without_a_bundled_model(monkeypatch):
-    monkeypatch.setattr(weights, "bundled", lambda: ["duf-16s-x4"])
+    monkeypatch.setattr(catalogue, "bundled", lambda: ["duf-16s-x4"])
     assert "no model for scale 2 comes with vsduf; name a weights file" in refusal(RGB, scale=2)
 
 

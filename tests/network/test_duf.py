@@ -47,6 +47,34 @@ def test_parameter_counts_are_the_papers(layers, millions):
     assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.006)
 
 
+@pytest.mark.parametrize(
+    ("config", "millions"),
+    [
+        (DufConfig.of_depth(16), 4.86),
+        (DufConfig.of_depth(16, streaming=True), 1.73),
+        (DufConfig.of_depth(16, streaming=True, width="medium"), 1.06),
+        (DufConfig.of_depth(16, streaming=True, width="light"), 0.32),
+    ],
+)
+def test_multiply_adds_are_those_of_the_convolutions(config, millions):
+    """Counts them from the sizes that the convolutions' results have, with a window of as many frames as each form."""
+    with torch.device("meta"):
+        network = Duf(config)
+        counted = 0
+
+        def count(module, inputs, result):
+            nonlocal counted
+            frames = 1 if config.streaming else result.numel() // result.shape[1]
+            counted += module.weight.numel() * frames
+
+        for module in network.modules():
+            if isinstance(module, torch.nn.Conv2d | torch.nn.Conv3d):
+                module.register_forward_hook(count)
+        network.eval()(torch.empty(1, 3, 7, 1, 1))
+    assert config.multiply_adds == counted
+    assert counted / 1e6 == pytest.approx(millions, abs=0.006)
+
+
 @pytest.mark.parametrize("streaming", FORMS)
 def test_intermediate_shapes(streaming):
     network = random_network(DufConfig(4, 6, 32, streaming))

@@ -7,8 +7,8 @@ from helpers.conventions import to_authors, to_basicsr
 from helpers.networks import random_network
 
 from vsduf.errors import WeightsError
-from vsduf.network import weights
-from vsduf.network.duf import DufConfig
+from vsduf.network import catalogue, weights
+from vsduf.network.duf import Duf, DufConfig
 from vsduf.network.dynamic_upsample import dynamic_upsample
 
 
@@ -114,5 +114,20 @@ def test_foreign_networks_are_refused(tmp_path):
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path):
     torch.save({"params": print}, tmp_path / "evil.pth")
-    with pytest.raises(WeightsError, match="damaged or no torch weights"):
+    with pytest.raises(WeightsError, match="damaged or not a torch weights"):
         weights.load(tmp_path / "evil.pth")
+
+
+def test_the_best_model_is_chosen_by_headers_alone(monkeypatch):
+    monkeypatch.setattr(weights, "load", lambda _: pytest.fail("a model was read to find the best one"))
+    assert catalogue.best(3) == "duf-16s-x3"
+    with pytest.raises(WeightsError, match="no model for scale 5"):
+        catalogue.best(5)
+
+
+def test_a_file_is_checked_without_memory_for_its_network(tmp_path, monkeypatch):
+    weights.save(tmp_path / "a.safetensors", random_network(DufConfig(2, 6, 32)).state_dict(), {})
+    made = []
+    monkeypatch.setattr(weights, "Duf", lambda config: made.append(torch.empty(1).device.type) or Duf(config))
+    weights.load(tmp_path / "a.safetensors").network()
+    assert made == ["meta", "cpu"]  # for its shapes, and to compute with

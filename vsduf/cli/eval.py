@@ -18,7 +18,7 @@ from vsduf.errors import ArgumentError, MediaError
 from vsduf.evaluation import protocol
 from vsduf.evaluation.protocol import Protocol, Score
 from vsduf.film.arrays import by_name, read_clip
-from vsduf.network import weights
+from vsduf.network import catalogue, weights
 from vsduf.siting import Siting
 from vsduf.system import keep_large_blocks
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         raise ArgumentError(f"--every is {args.every}; it must be 1 or more")
     check_output(args.json)
     clips = by_name(args.folder)
-    model = None if args.frames else args.model or weights.best(args.scale or 4)
+    model = None if args.frames else args.model or catalogue.best(args.scale or 4)
     task = _task(args, model)
     others = protocol.folders_for(clips, args.frames) if args.frames else {}
     opener = functools.partial(open_engine, model, task.scale, device_id=args.device_id, fp16=args.fp16, warn=_warn)

@@ -60,9 +60,9 @@ def run(args: argparse.Namespace) -> int:
 def _figure(args: argparse.Namespace) -> Any:
     from vsduf.evaluation import experiments, figures
     from vsduf.evaluation.protocol import Protocol, low_resolution
-    from vsduf.network import weights
+    from vsduf.network import catalogue, weights
 
-    loaded = weights.load(args.model or weights.best(4))
+    loaded = weights.load(args.model or catalogue.best(4))
     network, task = loaded.network(), Protocol(loaded.config.scale, loaded.siting)
     if args.what == "motion":
         return figures.motion(experiments.bar_motion(network, siting=loaded.siting))

@@ -1,59 +1,83 @@
-"""`vsduf weights`: what a weights file is, and converting published ones."""
+"""`vsduf weights`: the models that come with vsduf, what a weights file states, conversion of published files."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vsduf.cli.terminal import check_output
+from vsduf.errors import ArgumentError
+from vsduf.network import catalogue
+
+if TYPE_CHECKING:
+    from vsduf.network.header import Header
+    from vsduf.network.weights import Weights
+
+PSNR_NOTE = "PSNR: on the validation clips of each model's training; cost: multiply-adds per source pixel"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`list`, `show FILE` and `convert IN OUT`."""
+    """Adds `list`, `show MODEL` and `convert IN OUT`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="the models that come with vsduf")
-    show = actions.add_parser("show", help="what a weights file says of itself")
-    show.add_argument("model", help="a bundled model's name or a weights file")
+    actions.add_parser("list", help="list the models that come with vsduf: scale, use, cost, PSNR, licence")
+    show = actions.add_parser("show", help="print what a weights file states: network, training data, licence")
+    show.add_argument("model", metavar="MODEL", help="a bundled model's name or a weights file")
     convert = actions.add_parser("convert", help="write a .safetensors from the DUF authors' .h5 or BasicSR's .pth")
-    convert.add_argument("source", metavar="IN", help=".h5, .hdf5, .pth, .pt or .safetensors")
-    convert.add_argument("target", metavar="OUT", type=Path, help=".safetensors")
+    convert.add_argument("source", metavar="IN", help="weights to read: .h5, .hdf5, .pth, .pt or .safetensors")
+    convert.add_argument("target", metavar="OUT", type=Path, help="weights to write: .safetensors")
     convert.add_argument("--half", action="store_true", help="store float16: half the size, over 70 dB from float32")
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints or converts; raises WeightsError or ArgumentError for what cannot be read or written."""
-    from vsduf.network import weights
-
     if args.action == "list":
-        for name in weights.bundled():
-            print(_line(name, weights.load(name)))
+        print(table(catalogue.headers()))
     elif args.action == "show":
-        loaded = weights.load(args.model)
-        print(_line(args.model, loaded))
-        for key, value in sorted(loaded.metadata.items()):
-            print(f"  {key}: {value}")
+        _show(args.model)
     else:
         _convert(args.source, args.target, args.half)
     return 0
 
 
-def _line(name: str, loaded: object) -> str:
-    from vsduf.network.weights import Weights
+def table(models: dict[str, Header]) -> str:
+    """Returns one line per model, under a line of column names."""
+    rows = [("name", "scale", "for", "cost", "PSNR", "licence")]
+    for name, header in models.items():
+        metadata = header.metadata
+        cost, licence = f"{header.config.multiply_adds / 1e6:.2f} M", metadata.get("licence", "unstated").split(":")[0]
+        psnr = f"{metadata['psnr']} dB" if "psnr" in metadata else "-"
+        rows.append((name, f"x{header.config.scale}", metadata.get("purpose", "clean video"), cost, psnr, licence))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, PSNR_NOTE])
 
-    assert isinstance(loaded, Weights)
-    config = loaded.config
-    form = "streaming" if config.streaming else "the paper's form"
-    return f"{name}: x{config.scale}, {config.layers} layers, {form}, sited {loaded.siting}"
+
+def summary(name: str, model: Header | Weights) -> str:
+    """Returns one line about a network: scale, depth, form and siting."""
+    config = model.config
+    form = "streaming form" if config.streaming else "the paper's form"
+    return f"{name}: x{config.scale}, {config.layers} layers, {form}, sited {model.siting}"
+
+
+def _show(model: str) -> None:
+    from vsduf.network import weights
+
+    loaded = weights.load(model)
+    print(summary(model, loaded))
+    for key, value in sorted(loaded.metadata.items()):
+        print(f"  {key}: {value}")
 
 
 def _convert(source: str, target: Path, half: bool) -> None:
+    if target.suffix != ".safetensors":
+        raise ArgumentError(f"{target} does not end in .safetensors, the only weights format that vsduf writes")
+    check_output(target)
+    catalogue.find(source)  # refuses before torch is loaded
     import torch
 
-    from vsduf.cli.terminal import check_output
-    from vsduf.errors import ArgumentError
     from vsduf.network import weights
 
-    if target.suffix != ".safetensors":
-        raise ArgumentError(f"{target} does not end in .safetensors; vsduf writes no other kind of weights file")
-    check_output(target)
     loaded = weights.load(source)
     weights.save(target, loaded.state, loaded.metadata, torch.float16 if half else torch.float32)
-    print(_line(str(target), loaded))
+    print(summary(str(target), loaded))

@@ -17,7 +17,7 @@ from vsduf.engine.feature_cache import FeatureCache
 from vsduf.engine.folded import Folded, fold
 from vsduf.engine.planning import TilePlan
 from vsduf.errors import ArgumentError, DeviceError
-from vsduf.network import weights
+from vsduf.network import catalogue, weights
 from vsduf.network.duf import DufConfig
 from vsduf.network.weights import Weights
 from vsduf.upscaler import SCALES, Planes
@@ -155,7 +155,7 @@ def _check(scale: int, tilesize: tuple[int, int] | None, overlap: int | None, nu
 
 
 def _load(model: str | Path | None, scale: int) -> Weights:
-    loaded = weights.load(model if model is not None else weights.best(scale))
+    loaded = weights.load(model if model is not None else catalogue.best(scale))
     if loaded.config.scale != scale:
         found = loaded.config.scale
         raise ArgumentError(f"the model {str(model)!r} upscales by {found}, not by {scale}; set scale={found}")

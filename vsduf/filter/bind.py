@@ -39,7 +39,7 @@ def version() -> dict[str, Any]:
 
     from vsduf import __version__
     from vsduf.engine import device
-    from vsduf.network.weights import bundled
+    from vsduf.network.catalogue import bundled
 
     return {
         "version": __version__,

@@ -1,20 +1,22 @@
-"""The two published conventions of naming DUF's tensors, and the one permutation that the authors' residual needs."""
+"""The two published conventions of naming DUF's tensors, and the permutation that the authors' residual needs."""
 
 from __future__ import annotations
 
-import pickle
+import math
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from vsduf.errors import WeightsError
 from vsduf.upscaler import RADIUS
 
-# our name -> (the authors' scope, BasicSR's module)
+# vsduf's name: (the authors' scope, BasicSR's module)
 ENDS = {
     "stem": ("conv1", "conv3d1"),
     "norm": ("fbn1", "bn3d2"),
@@ -24,14 +26,15 @@ ENDS = {
     "filter_head.0": ("fconv1", "conv3d_f1"),
     "filter_head.2": ("fconv2", "conv3d_f2"),
 }
-# the parts of a dense block: our name -> (the authors' scope, BasicSR's place in its Sequential)
+# of a dense block, vsduf's name: (the authors' scope, BasicSR's index in its Sequential)
 PARTS = {"norm1": ("Rbn{}a", 0), "conv1": ("Rconv{}a", 2), "norm2": ("Rbn{}b", 3), "conv2": ("Rconv{}b", 5)}
-# our tensor of a batch norm -> the authors' variable; BasicSR's names are torch's, as ours are
+# of a batch norm, vsduf's name and BasicSR's, which are torch's: the authors' variable
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving__mean", "running_var": "moving__variance"}
+COMPRESSION = 8  # a file's tensors are at most so many times as large as the file; weights hardly shrink when packed
 
 
 def layer_names(blocks: int) -> Iterator[tuple[str, str, str]]:
-    """(ours, the authors', BasicSR's) names of every layer of a network with so many blocks."""
+    """Yields vsduf's, the authors' and BasicSR's name of every layer of a network with that many dense blocks."""
     for ours, (authors, basicsr) in ENDS.items():
         yield ours, authors, basicsr
     for k in range(blocks):
@@ -42,64 +45,98 @@ def layer_names(blocks: int) -> Iterator[tuple[str, str, str]]:
 
 
 def from_authors(arrays: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Our state dict from the authors' variables: W is [kt, kh, kw, in, out], residual channel = subpixel * 3 + colour.
+    """Returns vsduf's state dict from the authors' variables.
 
-    Raises WeightsError naming the first variable that is missing.
+    arrays: W is [kt, kh, kw, in, out], a residual channel is subpixel * 3 + colour. path: of the file, for the message.
+    Raises WeightsError naming the first variable that is missing or has another number of axes.
     """
     blocks = sum(bool(re.fullmatch(r"G_Rconv\d+a_W:0", name)) for name in arrays)
     state: dict[str, Tensor] = {}
     for ours, scope, _ in layer_names(blocks):
         if "norm" in ours:
-            state |= {f"{ours}.{k}": _take(arrays, f"G_{scope}_{v}:0", path) for k, v in NORM.items()}
+            state |= {f"{ours}.{k}": _take(arrays, f"G_{scope}_{v}:0", 1, path) for k, v in NORM.items()}
         else:
-            kernel = _take(arrays, f"G_{scope}_W:0", path)
+            kernel = _take(arrays, f"G_{scope}_W:0", 5, path)
             state[f"{ours}.weight"] = kernel.permute(4, 3, 0, 1, 2).contiguous()
-            state[f"{ours}.bias"] = _take(arrays, f"G_{scope}_b:0", path)
+            state[f"{ours}.bias"] = _take(arrays, f"G_{scope}_b:0", 1, path)
     for name in ("residual_head.2.weight", "residual_head.2.bias"):
+        if len(state[name]) == 0 or len(state[name]) % 3:
+            raise WeightsError(f"{path} has {len(state[name])} residual channels, which are not three colours")
         state[name] = state[name].unflatten(0, (-1, 3)).transpose(0, 1).flatten(0, 1).contiguous()
     return _flat_heads(state)
 
 
 def from_basicsr(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Our state dict from BasicSR's, whose channels are in our order already. Raises WeightsError as `from_authors`."""
+    """Returns vsduf's state dict from BasicSR's, whose channels have vsduf's order; raises as `from_authors`."""
     blocks = RADIUS + len({m[1] for n in tensors if (m := re.match(r"dense_block1\.dense_blocks\.(\d+)\.", n))})
     state: dict[str, Tensor] = {}
     for ours, _, theirs in layer_names(blocks):
         for name in NORM if "norm" in ours else ("weight", "bias"):
-            state[f"{ours}.{name}"] = _take(tensors, f"{theirs}.{name}", path)
+            axes = 5 if name == "weight" and "norm" not in ours else 1
+            state[f"{ours}.{name}"] = _take(tensors, f"{theirs}.{name}", axes, path)
     return _flat_heads(state)
 
 
 def open_hdf5(path: Path) -> dict[str, Tensor]:
-    """Every dataset of the group `params`; raises WeightsError for a damaged or foreign file, or without h5py."""
+    """Reads every dataset of the group `params`, as float32; raises WeightsError for a damaged or foreign file.
+
+    Raises WeightsError, too, where the package h5py is missing.
+    """
     try:
         import h5py
     except ImportError as error:
-        raise WeightsError(f"reading {path} takes h5py; pip install 'vsduf[hdf5]'") from error
+        raise WeightsError(f"reading {path} needs the package h5py; pip install 'vsduf[hdf5]'") from error
     try:
         with h5py.File(path) as file:
-            group = file["params"]
-            return {name: torch.from_numpy(group[name][()]) for name in group}
-    except (OSError, KeyError, TypeError) as error:
+            datasets = {name: item for name, item in file["params"].items() if isinstance(item, h5py.Dataset)}
+            _check_size(sum(item.size * item.dtype.itemsize for item in datasets.values()), path)
+            return {name: torch.from_numpy(np.asarray(item.astype(np.float32)[()])) for name, item in datasets.items()}
+    except WeightsError:
+        raise
+    except Exception as error:  # damaged files raise OSError, KeyError, RuntimeError, TypeError, ValueError and others
         raise WeightsError(f"{path} is damaged or not one of the DUF authors' files; get it again") from error
 
 
 def open_pth(path: Path) -> dict[str, Tensor]:
-    """The tensors of a torch file, below `params` if it has that; raises WeightsError for a damaged or foreign file."""
+    """Reads the tensors of a torch file, or those of its entry `params`; raises WeightsError for any other file."""
+    _check_size(_unpacked(path), path)
     try:
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
         loaded = loaded.get("params", loaded)
-        return {str(k): v for k, v in loaded.items() if isinstance(v, Tensor)}
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, AttributeError, ValueError) as error:
-        raise WeightsError(f"{path} is damaged or no torch weights file; get it again") from error
+        tensors = {str(k): v for k, v in loaded.items() if isinstance(v, Tensor)}
+    except Exception as error:  # damaged files raise RuntimeError, UnpicklingError, EOFError, KeyError and many others
+        raise WeightsError(f"{path} is damaged or not a torch weights file; get it again") from error
+    _check_size(sum(math.prod(v.shape) * v.element_size() for v in tensors.values()), path)
+    return tensors
 
 
-def _take(tensors: Mapping[str, Tensor], name: str, path: Path) -> Tensor:
+def _unpacked(path: Path) -> int:
+    """Returns the bytes that a ZIP file states for its entries, 0 for another file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return 0
+
+
+def _check_size(stated: int, path: Path) -> None:
+    """Refuses a file whose tensors cannot come from its bytes, before memory is taken for them."""
+    size = path.stat().st_size
+    if stated > COMPRESSION * size:
+        raise WeightsError(f"{path} states {stated} bytes of weights, but has {size} bytes; get it again")
+
+
+def _take(tensors: Mapping[str, Tensor], name: str, axes: int, path: Path) -> Tensor:
     if name not in tensors:
         raise WeightsError(f"{path} has no {name}, so it is not a DUF network; name another file")
-    return tensors[name]
+    tensor = tensors[name]
+    if tensor.layout != torch.strided or not tensor.is_floating_point() or tensor.is_quantized:
+        raise WeightsError(f"{path}: {name} is not a dense floating-point tensor; name another file")
+    if tensor.dim() != axes:
+        raise WeightsError(f"{path}: {name} has {tensor.dim()} axes instead of {axes}; name another file")
+    return tensor
 
 
 def _flat_heads(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The heads' 1x1x1 kernels as the 1x1 that they are."""
+    """Returns the state with the heads' 1x1x1 kernels as 1x1 kernels."""
     return {k: v.flatten(2)[..., None] if "_head" in k and v.dim() == 5 else v for k, v in state.items()}

@@ -1,4 +1,4 @@
-"""Applying dynamic upsampling filters: equation 1 of the paper (Jo et al., CVPR 2018, section 3.2).
+"""Applies dynamic upsampling filters: equation 1 of the paper (Jo et al., CVPR 2018, section 3.2).
 
 Y[y*R + v, x*R + u, c] = sum_ji softmax(logits)[y, x, v, u, j, i] * frame[y + j, x + i, c] + residual[y, x, v, u, c]
 """
@@ -10,7 +10,9 @@ import math
 import torch.nn.functional as F
 from torch import Tensor
 
-TAPS = 25  # 5x5, tap = 5 * (j + 2) + (i + 2)
+from vsduf.network.config import TAPS
+
+__all__ = ["TAPS", "dynamic_upsample"]
 
 
 def scale_of(residual_channels: int) -> int:
@@ -22,7 +24,7 @@ def scale_of(residual_channels: int) -> int:
 
 
 def dynamic_upsample(frame: Tensor, logits: Tensor, residual: Tensor) -> Tensor:
-    """The reference: short enough to trust by eye, differentiable, for any device.
+    """Returns the upsampled frame; the differentiable reference that every faster implementation is tested against.
 
     frame: [B, 3, H, W], the centre frame; taps outside it read the nearest pixel inside.
     logits: [B, 25 * R * R, H, W], channel = tap * R * R + subpixel, before the softmax over taps.

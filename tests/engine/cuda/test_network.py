@@ -13,7 +13,7 @@ from vsduf.engine.feature_cache import FeatureCache
 from vsduf.engine.folded import fold
 from vsduf.engine.scratch import Scratch
 from vsduf.engine.tiles import cut
-from vsduf.network import weights
+from vsduf.network import catalogue, weights
 from vsduf.network.duf import DufConfig
 from vsduf.network.dynamic_upsample import dynamic_upsample
 
@@ -77,7 +77,7 @@ def test_half_precision_on_real_frames_with_the_bundled_weights(place):
     clip = vapoursynth.core.bs.VideoSource(CITY, cachemode=0).resize.Bicubic(format=vapoursynth.RGBS, matrix_in_s="709")
     clip = clip.std.CropAbs(64, 48, 20, 20)[10:17]
     source = torch.from_numpy(np.stack([np.stack([np.array(frame[i]) for i in range(3)]) for frame in clip.frames()]))
-    bundled = weights.load(weights.best(4))
+    bundled = weights.load(catalogue.best(4))
     error = (computed(place, bundled, source, torch.float16) - expected(bundled, source)) * 255
     assert 10 * torch.log10(255**2 / error.square().mean()) > 55
     assert error.abs().mean() < 0.1
