@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from vsduf.upscaler import RADIUS, WINDOW
@@ -14,6 +15,14 @@ WIDTHS = {  # of the 16 layers: the paper's, and two of fewer multiply-adds; gro
     "medium": (32, 64, 96, 192, 96),
     "light": (16, 32, 64, 128, 64),
 }
+
+
+def scale_of(residual_channels: int) -> int:
+    """Returns R for the 3 * R * R channels of a residual; raises ValueError for any other number of channels."""
+    scale = math.isqrt(residual_channels // 3)
+    if 3 * scale**2 != residual_channels:
+        raise ValueError(f"a residual has 3 * R * R channels, not {residual_channels}")
+    return scale
 
 
 @dataclass(frozen=True)

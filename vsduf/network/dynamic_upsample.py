@@ -10,17 +10,9 @@ import math
 import torch.nn.functional as F
 from torch import Tensor
 
-from vsduf.network.config import TAPS
+from vsduf.network.config import TAPS, scale_of
 
-__all__ = ["TAPS", "dynamic_upsample"]
-
-
-def scale_of(residual_channels: int) -> int:
-    """Returns R for the 3 * R * R channels of a residual; raises ValueError for any other number of channels."""
-    scale = math.isqrt(residual_channels // 3)
-    if 3 * scale**2 != residual_channels:
-        raise ValueError(f"a residual has 3 * R * R channels, not {residual_channels}")
-    return scale
+__all__ = ["TAPS", "dynamic_upsample", "scale_of"]
 
 
 def dynamic_upsample(frame: Tensor, logits: Tensor, residual: Tensor) -> Tensor:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vsduf.errors import WeightsError
-from vsduf.network.config import DufConfig
+from vsduf.network.config import DufConfig, scale_of
 from vsduf.siting import Siting
 from vsduf.upscaler import RADIUS, SCALES
 
@@ -65,7 +64,7 @@ def config_of(shapes: Mapping[str, Sequence[int]], source: object = "the weights
         blocks = sum(name.startswith("blocks.") and name.endswith(".conv2.weight") for name in shapes)
         growth, stem, kernel_t = shapes["blocks.0.conv2.weight"][:3]
         widths = (shapes[f"{name}.weight"][0] for name in ("merge", "filter_head.0", "residual_head.0"))
-        config = DufConfig(_scale(shapes["residual_head.2.weight"][0]), blocks, growth, kernel_t == 1, stem, *widths)
+        config = DufConfig(scale_of(shapes["residual_head.2.weight"][0]), blocks, growth, kernel_t == 1, stem, *widths)
     except (KeyError, ValueError, IndexError) as error:
         raise WeightsError(f"{source} does not hold a DUF network; name another file") from error
     _check(config, source)
@@ -79,10 +78,6 @@ def siting_of(metadata: Mapping[str, str]) -> Siting:
         return Siting(stated)
     except ValueError as error:
         raise WeightsError(f"the weights state siting {stated!r}; known are {', '.join(Siting)}") from error
-
-
-def _scale(residual_channels: int) -> int:
-    return math.isqrt(residual_channels // 3)
 
 
 def _check(config: DufConfig, source: object) -> None:
