@@ -109,3 +109,13 @@ def test_streaming_keeps_frames_apart_until_the_reducing_blocks():
         before, after = (network.blocks[:3](network.stem(w)) for w in (window, changed))
     same = [torch.equal(before[:, :, t], after[:, :, t]) for t in range(7)]
     assert same == [True, True, False, True, True, True, True]
+
+
+def test_a_sequence_gives_what_its_windows_give():
+    network = random_network(DufConfig(2, 5, 4, True, 8, 12, 16, 8))
+    frames = torch.rand(2, 3, 10, 6, 7)
+    with torch.no_grad():
+        results = network(frames)
+        windows = [network(frames[:, :, k : k + 7]) for k in range(4)]
+    for result, parts in zip(results, zip(*windows, strict=True), strict=True):
+        torch.testing.assert_close(result.unflatten(0, (2, 4)), torch.stack(parts, 1))
