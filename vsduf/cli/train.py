@@ -1,4 +1,4 @@
-"""`vsduf train CONFIG.toml`: trains a network, or goes on with a run that was stopped."""
+"""`vsduf train CONFIG.toml`: trains a network, or continues a run that was stopped."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from vsduf.upscaler import WINDOW
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The configuration file, where to compute, and for how long."""
-    parser.add_argument("config", metavar="CONFIG.toml", type=Path, help="what to train, on what, how long")
-    parser.add_argument("--minutes", type=float, metavar="M", help="stop after so long; run again to go on")
+    """Adds the configuration file, the time and the device."""
+    parser.add_argument("config", metavar="CONFIG.toml", type=Path, help="configuration of the run: network, footage, schedule")
+    parser.add_argument("--minutes", type=float, metavar="M", help="stop after M minutes; the same command continues the run")
     parser.add_argument(
         "--device-id", type=int, metavar="N", help="CUDA device, -1 for the CPU (default: first CUDA device)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Trains to the last step, for --minutes, or until Ctrl-C; each leaves a checkpoint. Raises DufError."""
+    """Trains until the last step, --minutes or Ctrl-C, and saves a checkpoint. Raises DufError."""
     started = time.monotonic()
     if importlib.util.find_spec("matplotlib") is None:
         raise ArgumentError("training needs matplotlib and Pillow; pip install 'vsduf[train]'")
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def device(device_id: int | None) -> torch.device:
-    """The torch device of that number; None is the first CUDA device, or the CPU. Raises DeviceError."""
+    """Returns the torch device of that number; None is the first CUDA device, or the CPU. Raises DeviceError."""
     chosen = choose_device(device_id, None).device_id
     return torch.device("cpu") if chosen == CPU else torch.device("cuda", chosen)
 

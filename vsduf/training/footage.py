@@ -44,9 +44,9 @@ class Footage:
 
 
 def load(videos: Iterable[Path], photos: Iterable[Path], cache: Path, smallest: int = 1, hint: str = "") -> Footage:
-    """Reads every video and folder of frames below `videos`, every picture below `photos`; clips are cut into scenes.
+    """Loads every video and folder of frames below `videos`, and every picture below `photos`.
 
-    What was decoded is kept in `cache` (one .npy a clip, mapped when it is read again). Raises ArgumentError for a
+    Clips are cut into scenes. Decoded clips are cached in `cache`, one .npy each, which is memory-mapped. Raises ArgumentError for a
     folder that is missing or holds nothing, for scenes that are all under seven frames, for a cache that is a file, and
     for pictures under `smallest` pixels high or wide (`hint`: what else than removing them helps); MediaError for a
     file that cannot be decoded.
@@ -83,10 +83,7 @@ def changes(clip: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def scenes(clip: NDArray[np.uint8]) -> list[range]:
-    """Frames of each scene of a clip [frames, 3, H, W]; scenes too short for a window are left out.
-
-    A cut is a step that is large, and twice as large as those around it: fast motion makes large steps in a row.
-    """
+    """Returns the frames of each scene of a clip [frames, 3, H, W], without scenes shorter than a window."""
     steps = changes(clip).mean((1, 2)) / 255
     around = np.pad(steps, 1)
     cuts = [n for n in range(1, len(clip)) if is_cut(around[n - 1], around[n], around[n + 1])]
@@ -95,7 +92,7 @@ def scenes(clip: NDArray[np.uint8]) -> list[range]:
 
 
 def refuse_overlap(footage: Iterable[Path], validation: Iterable[Path]) -> None:
-    """Raises ArgumentError for a clip that is in both: its PSNR would say nothing."""
+    """Raises ArgumentError for a clip that is in both: the score of a clip seen in training means nothing."""
     both = {p.resolve() for p in clips_in(footage)} & {p.resolve() for p in clips_in(validation)}
     if both:
         raise ArgumentError(f"{min(both)} is in footage and in validation; take it out of one of them")
@@ -109,7 +106,7 @@ def _check_size(source: Path, shape: Sequence[int], smallest: int, hint: str) ->
 
 
 def _cached(source: Path, cache: Path) -> NDArray[np.uint8]:
-    """The clip, from the cache unless it or one of its pictures has changed since; what is damaged is made anew."""
+    """Returns a clip from the cache, or decodes it if it has changed since or the cached file is damaged."""
     path = cache / f"{source.stem}-{_fingerprint(source)}.npy"
     if path.exists():
         with contextlib.suppress(ValueError, EOFError):  # what numpy makes of a file that was cut short
@@ -125,10 +122,10 @@ def _mapped(path: Path) -> NDArray[np.uint8]:
 
 
 def _fingerprint(source: Path) -> str:
-    """Changes with a file's path, size and time, or those of any picture of a folder."""
+    """Returns a hash of a file's path, size and time, or of those of every picture in a folder."""
     try:
         of_files = [(path.name, path.stat()) for path in pictures_of(source) or [source]]
     except OSError as error:
         raise MediaError(f"{error.filename} cannot be read ({error.strerror}); remove it") from error
-    told = "|".join(f"{name}|{stat.st_size}|{stat.st_mtime_ns}" for name, stat in of_files)
-    return hashlib.sha256(f"{source.resolve()}|{told}".encode()).hexdigest()[:16]
+    state = "|".join(f"{name}|{stat.st_size}|{stat.st_mtime_ns}" for name, stat in of_files)
+    return hashlib.sha256(f"{source.resolve()}|{state}".encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Where training starts: He-normal, except that the first output is already an interpolation of the centre frame."""
+"""Initialises a network at random, such that its first output is an interpolation of the centre frame."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SIGMA = 0.5  # of the first filters, in LR pixels: about as sharp as linear inte
 
 
 def initialise(network: Duf) -> None:
-    """He-normal weights, zero biases (paper, section 4); the last layers of both heads start small.
+    """Sets He-normal weights and zero biases (paper, section 4), with small last layers of both heads.
 
-    The filters' biases hold the logarithm of a Gaussian at each subpixel's place, so that a fresh network
-    interpolates; from the uniform filters of zero biases the first thousand steps go into learning that.
+    The filters' biases are the logarithm of a Gaussian around each sub-pixel, so that a new network interpolates. With
+    zero biases, that is uniform filters, the first thousand steps go into learning that.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d):
@@ -29,7 +29,7 @@ def initialise(network: Duf) -> None:
 
 
 def _interpolating(scale: int) -> Tensor:
-    """[25 * R * R] logits, channel = tap * R * R + subpixel."""
+    """Returns the logits of interpolating filters, [25 * R * R], channel = tap * R * R + subpixel."""
     tap = torch.arange(5, dtype=torch.float32) - 2
     place = (torch.arange(scale, dtype=torch.float32) - (scale - 1) / 2) / scale
     line = -((tap[:, None] - place[None]) ** 2) / (2 * SIGMA**2)  # [tap, subpixel]

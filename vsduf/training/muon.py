@@ -1,8 +1,8 @@
-"""Muon: momentum whose singular values are all made one, for what is a matrix; Adam for the rest.
+"""Optimises matrices by Muon, momentum whose singular values are all set to one, and the other parameters by Adam.
 
 Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024. A convolution's kernel [out, in, ...] is
 taken as a matrix [out, in * ...]. torch's own Muon takes parameters of two dimensions alone, and multiplies in
-bfloat16, which processors without an instruction for it do slowly.
+bfloat16, which is slow on processors without an instruction for it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """One step; closure is for optimisers that ask for more than one gradient, and must be None."""
+        """Changes the parameters once. closure: must be None; torch's interface has it for other optimisers."""
         assert closure is None
         for group in self.param_groups:
             for parameter in group["params"]:
@@ -43,7 +43,7 @@ class Muon(Optimizer):
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """About the nearest matrix with orthonormal rows (or columns, of which there are fewer), by Newton and Schulz."""
+    """Returns about the nearest matrix with orthonormal rows, or columns if these are fewer, by Newton and Schulz."""
     x = matrix.T if len(matrix) > matrix.shape[1] else matrix
     x = x / x.norm().clamp(min=1e-12)
     for _ in range(STEPS):
@@ -53,7 +53,7 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
 
 def optimisers(name: str, parameters: Iterable[Tensor], lr: float) -> list[Optimizer]:
-    """Those that together change all parameters: Muon and Adam, or Adam alone, as the paper has it."""
+    """Returns the optimisers of a run: Muon for matrices and Adam for the rest, or Adam alone, as in the paper."""
     everything = list(parameters)
     fused = everything[0].device.type == "cuda"
     if name == "adam":

@@ -1,4 +1,4 @@
-"""What a run leaves behind: its checkpoint, its weights and the picture of its curves, each whole or not there."""
+"""The folder of a run: its checkpoint, weights and curves, each written whole or not at all, and its lock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHECKPOINT, WEIGHTS, CURVES, LOCK = "last.pt", "weights.safetensors", "curves.pn
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder and those above it, where they are missing; raises ArgumentError where that cannot be done."""
+    """Makes a folder and its parents if they are missing; raises ArgumentError where that cannot be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -26,21 +26,21 @@ def make_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Keeps other trainings out of a run's folder, until it is left or the process ends, however it does.
+    """Locks a run's folder against other trainings until the context, or the process, ends.
 
-    Raises ArgumentError where one is in it.
+    Raises ArgumentError where another training has locked it.
     """
     try:
         with FileLock(folder / LOCK, timeout=0):
             yield
     except Timeout as error:
-        raise ArgumentError(f"another training is at work in {folder}; wait for it, or set another output") from error
+        raise ArgumentError(f"another training runs in {folder}; wait for it, or set another output") from error
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls `write` with another name and renames: a crash at any moment leaves the old file or the new one.
+    """Writes a file under another name, by `write`, and renames it: a crash leaves the old file or the new one.
 
-    Raises ArgumentError where it cannot be written, on a full disk for instance; what was there before stays.
+    Raises ArgumentError where it cannot be written, on a full disk for instance; the old file stays.
     """
     partial = path.with_name(f"partial-{path.name}")
     try:
@@ -48,14 +48,14 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         with open(partial, "rb") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
-    except (OSError, RuntimeError) as error:  # torch makes a RuntimeError of a full disk
+    except (OSError, RuntimeError) as error:  # torch raises RuntimeError on a full disk
         partial.unlink(missing_ok=True)
         what = getattr(error, "strerror", None) or "is the disk full?"
         raise ArgumentError(f"{path} cannot be written ({what}); make room, and run again to go on") from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint's content, on the CPU; raises ArgumentError for a file that is none."""
+    """Returns a checkpoint's content, on the CPU; raises ArgumentError for a file that is not a checkpoint."""
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch has no family of its own for this: RuntimeError, KeyError, UnpicklingError, ...
