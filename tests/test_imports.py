@@ -33,7 +33,7 @@ DOORS = {  # library: the rooms or modules that may import it
     },
     "vapoursynth": {"filter", "film", "bench", "cli.upscale", "engine.cpu.library"},
     "cupy": {"engine.cuda.runtime"},
-    "ffmpeg": {"film.encoder"},
+    "ffmpeg": {"film.command"},
     "imageio_ffmpeg": {"film.probe"},
     "h5py": {"network.conventions"},
     "matplotlib": {"evaluation.figures", "training.curves", "bench.report"},
@@ -43,7 +43,7 @@ DOORS = {  # library: the rooms or modules that may import it
     "rich": {"cli.terminal"},
     "psutil": {"system"},
     "safetensors": {"network.header", "network.weights"},
-    "filelock": {"training.run_folder"},
+    "filelock": {"film.output", "training.run_folder"},
 }  # fmt: skip
 LAZY = {("filter", "engine"), ("filter", "network")}  # only inside functions: a refusal must not wait for torch
 

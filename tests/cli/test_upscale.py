@@ -1,5 +1,6 @@
-"""`vsduf upscale` as its users meet it; the network is the real one only where the plugin is installed."""
+"""`vsduf upscale` as its users see it; the network is the real one only where the plugin is installed."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,17 +17,24 @@ from vsduf.cli.main import COMMANDS, main
 
 HERE = Path(__file__).parents[1]
 PLUGIN = pytest.mark.skipif(not hasattr(vs.core, "duf"), reason="the native plugin is not installed")
-SLOW = f"""
+HELD = f"""
 import sys, time
+from pathlib import Path
 sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]
 from vsduf.cli import upscale
 from vsduf.cli.main import main
 from helpers import films
+go = Path(sys.argv[1])
+def hold(n, f):
+    if n == 20:
+        go.with_suffix(".waiting").touch()
+        while not go.exists(): time.sleep(0.02)
+    return f
 def enlarged(clip, options):
     larger = films.larger(clip)
-    return larger.std.ModifyFrame(larger, lambda n, f: (time.sleep(0.1), f)[1])
+    return larger.std.ModifyFrame(larger, hold)
 upscale.enlarged = enlarged
-sys.exit(main(sys.argv[1:]))
+sys.exit(main(sys.argv[2:]))
 """
 
 
@@ -110,7 +118,7 @@ def test_what_is_changed_or_left_out_is_said(full, tmp_path, options, capsys):
         ("missing.mkv", "out.mkv", "", "missing.mkv does not exist"),
         ("noise.mkv", "out.mkv", "", "noise.mkv is not a video that ffmpeg can read (Invalid data"),
         ("words.srt", "out.mkv", "", "words.srt has no video stream"),
-        ("full.mkv", "nowhere/out.mkv", "", "the folder nowhere does not exist"),
+        ("full.mkv", "nowhere/out.mkv", "", "nowhere does not exist; make it first"),
         ("full.mkv", "out.xyz", "", "the file type .xyz is not known; end it in one of .mkv"),
         ("full.mkv", "full.mkv", "--overwrite", "full.mkv is the source itself"),
         ("full.mkv", "link.mkv", "--overwrite", "link.mkv is the source itself"),
@@ -143,7 +151,7 @@ def test_each_refusal_is_one_line_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    "words", ["", "upscale", "upscale in.mkv", "upscale in.mkv out.mkv --tilesize big", "nonesuch"]
+    "words", ["upscale", "upscale in.mkv", "upscale in.mkv out.mkv --tilesize big", "nonesuch"]
 )
 def test_wrong_usage_is_2(words, capsys):
     with pytest.raises(SystemExit) as stopped:
@@ -161,49 +169,62 @@ def test_errors_of_the_network_are_one_line_too(full, tmp_path, monkeypatch, cap
     assert capsys.readouterr().err == "vsduf: Upscale: scale is 4; give 2 or 3\n"
 
 
+@contextlib.contextmanager
+def begun(out, *words):
+    """`vsduf upscale` on the way: some frames are written, and the next waits for the file that is yielded."""
+    folder = out.parent
+    process = subprocess.Popen([sys.executable, "-c", HELD, folder / "go", "upscale", *words], stderr=subprocess.PIPE)
+    try:
+        wait_for(lambda: (folder / "go.waiting").exists() or process.poll() is not None)
+        yield process, folder / "go"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ended(process):
+    said = process.communicate(timeout=60)[1].decode()
+    return process.returncode, said.splitlines()[-1] if said else ""
+
+
 @pytest.mark.parametrize(
-    ("number", "code", "words"), [(signal.SIGINT, 130, "vsduf: stopped\n"), (signal.SIGTERM, 143, "")]
+    ("number", "code", "words"), [(signal.SIGINT, 130, "vsduf: stopped"), (signal.SIGTERM, 143, "")]
 )
 def test_when_stopped_it_tidies_up(number, code, words, full, tmp_path):
     out = tmp_path / "out.mkv"
     out.write_text("old")
-    command = [sys.executable, "-c", SLOW, "upscale", full, out, "--overwrite"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    part = tmp_path / "out.vsduf-part.mkv"
-    wait_for(lambda: part.exists() or process.poll() is not None)
-    time.sleep(0.5)
-    process.send_signal(number)
-    said = process.communicate(timeout=20)[1]
-    assert (process.returncode, said) == (code, words)
+    with begun(out, full, out, "--overwrite") as (process, go):
+        assert encoders(tmp_path)
+        process.send_signal(number)
+        go.touch()
+        assert ended(process) == (code, words)
     assert out.read_text() == "old"
-    assert not part.exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "go", "go.waiting", "out.mkv"]
     assert encoders(tmp_path) == []
 
 
 def test_ffmpeg_that_dies_in_the_middle_is_one_line(full, tmp_path):
-    command = [sys.executable, "-c", SLOW, "upscale", full, tmp_path / "out.mkv"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: encoders(tmp_path))
-    time.sleep(1)  # past the rehearsal
-    for pid in encoders(tmp_path):
-        os.kill(pid, signal.SIGKILL)
-    said = process.communicate(timeout=20)[1]
-    assert process.returncode == 1
-    assert "of 36 frames: signal 9 ended it" in said
-    assert [p.name for p in tmp_path.iterdir() if p.suffix] == []
+    with begun(tmp_path / "out.mkv", full, tmp_path / "out.mkv") as (process, go):
+        for pid in encoders(tmp_path):
+            os.kill(pid, signal.SIGKILL)
+        go.touch()
+        code, last = ended(process)
+    assert code == 1
+    assert "of 36 frames: signal 9 ended it" in last
+    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".mkv"] == []
 
 
 def encoders(folder):
     """The ids of the ffmpegs that write `folder`'s film."""
     lines = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
-    return [int(line.split()[0]) for line in lines if str(folder / "out.vsduf-part") in line and "-copyts" in line]
+    return [int(line.split()[0]) for line in lines if str(folder / "out.vsduf-") in line and "-copyts" in line]
 
 
 def wait_for(what):
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not what():
         assert time.monotonic() < end
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def test_help_is_quick_and_knows_every_command():
@@ -211,12 +232,12 @@ def test_help_is_quick_and_knows_every_command():
         "import sys\nfrom vsduf.cli.main import main\n"
         "try: main(sys.argv[1:])\nfinally: assert 'torch' not in sys.modules"
     )
-    for words in ([], ["upscale"]):
+    for words in (["--help"], [], ["upscale", "--help"]):
         done = subprocess.run(
-            [sys.executable, "-c", code, *words, "--help"], capture_output=True, text=True, cwd=HERE.parent
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=HERE.parent
         )
         assert done.returncode == 0, done.stderr
-        assert all(name in done.stdout for name in (words and ["--overwrite"]) or COMMANDS)
+        assert all(name in done.stdout for name in (["--overwrite"] if "upscale" in words else COMMANDS))
 
 
 @PLUGIN
@@ -235,3 +256,16 @@ def test_the_example(full, tmp_path):
     clip, _ = films.opened(tmp_path / "out.mkv")
     assert (clip.width, clip.height, clip.num_frames) == (192, 128, 36)
     assert "Subtitle: subrip" in films.told(tmp_path / "out.mkv")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "usage: python upscale_file.py IN.mkv OUT.mkv"),
+        (["missing.mkv", "out.mkv"], "upscale_file.py: missing.mkv does not exist"),
+    ],
+)
+def test_the_example_without_a_film_says_one_sentence(words, sentence, tmp_path):
+    command = [sys.executable, HERE.parent / "examples" / "upscale_file.py", *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"{sentence}\n")

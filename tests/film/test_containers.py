@@ -4,11 +4,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from helpers import films
 
 from vsduf.errors import ArgumentError, MediaError
 from vsduf.film import probe
 from vsduf.film.containers import CONTAINERS, Copied, container, fitting
-from vsduf.film.probe import Media, Stream
+from vsduf.film.probe import Clock, Media, Stream
 
 MKV = """Input #0, matroska,webm, from 'Stream #0:7: Video: fake':
   Metadata:
@@ -41,28 +42,28 @@ libx264 AVOptions:
 """
 
 
-def test_what_ffmpeg_says_of_a_file():
-    media = probe.parse_media(MKV)
-    assert media.start == Fraction(-7, 1000)
-    assert media.chapters
-    assert [(s.index, s.kind, s.codec, s.cover) for s in media.streams] == [
-        (0, "video", "h264", False),
-        (1, "audio", "aac", False),
-        (2, "subtitle", "subrip", False),
-        (3, "attachment", "ttf", False),
-        (4, "video", "mjpeg", True),
+def test_what_ffmpeg_prints_of_a_file():
+    assert probe.parse_clock(MKV) == Clock(Fraction(-7, 1000), Fraction(202, 100), True, {0: (96, 64), 4: (64, 64)})
+    assert probe.parse_clock(TS) == Clock(Fraction(7, 5), Fraction(76, 10), False, {0: (720, 405)})
+    assert probe.parse_clock("  Duration: N/A, start: 0.040000, bitrate: N/A") == Clock(Fraction(1, 25))
+    assert probe.parse_clock("  Duration: N/A, bitrate: N/A") == Clock()
+
+
+def test_what_a_file_holds(tmp_path):
+    path = films.full_film(tmp_path)
+    media = probe.media(path)
+    assert [(s.index, s.kind, s.codec, s.tags.get("language")) for s in media.streams] == [
+        (0, "video", "h264", "fin"),
+        (1, "audio", "aac", "ger"),
+        (2, "subtitle", "subrip", "fre"),
+        (3, "attachment", "none", None),
     ]
-    assert media.streams[0].size == (96, 64)
+    films.ffmpeg("-i", path, "-f", "lavfi", "-i", "testsrc=s=64x64:d=0.04", "-map", "0:0", "-map", 1,
+                 "-c:v:1", "mjpeg", "-disposition:v:1", "attached_pic", tmp_path / "cover.mp4")  # fmt: skip
+    assert [s.cover for s in probe.media(tmp_path / "cover.mp4").streams if s.kind == "video"] == [False, True]
 
 
-def test_streams_inside_a_program():
-    media = probe.parse_media(TS)
-    assert media == Media(
-        Fraction(7, 5), False, (Stream(0, "video", "mpeg2video", size=(720, 405)), Stream(1, "audio", "mp2"))
-    )
-
-
-def test_what_ffmpeg_says_of_an_encoder():
+def test_what_ffmpeg_prints_of_an_encoder():
     known = probe.parse_encoder("libx264", X264)
     assert known.formats == {"yuv420p", "yuv420p10le", "gray"}
     assert known.options == {"preset", "crf"}
@@ -90,7 +91,7 @@ def test_an_old_ffmpeg_on_path_is_passed_over(tmp_path, monkeypatch):
 
 def film(*streams, chapters=False):
     named = [Stream(i, kind, codec, cover=codec == "mjpeg") for i, (kind, codec) in enumerate(streams)]
-    return Media(chapters=chapters, streams=tuple(named))
+    return Media(Clock(chapters=chapters), tuple(named))
 
 
 FULL = film(
@@ -120,7 +121,7 @@ FULL = film(
     ],
 )
 def test_each_stream_goes_along_or_is_spoken_of(name, copied, words):
-    streams, notes = fitting(FULL, 0, Path(name))
+    streams, notes = fitting(FULL, 0, container(Path(name)))
     assert {stream.index: stream.codec for stream in streams} == copied
     assert len(notes) == len(words)
     assert all(word in note for word, note in zip(words, notes, strict=True))
@@ -131,14 +132,14 @@ def test_subtitles_that_do_not_fit_are_refused_unless_unwanted():
     with pytest.raises(
         MediaError, match=r"MP4 cannot hold the subtitles in stream 1 \(hdmv_pgs_subtitle\); write to \.mkv"
     ):
-        fitting(media, 0, Path("a.mp4"))
-    assert fitting(media, 0, Path("a.mp4"), subtitles=False) == ((), [])
-    assert fitting(media, 0, Path("a.mkv")) == ((Copied(1),), [])
+        fitting(media, 0, container(Path("a.mp4")))
+    assert fitting(media, 0, container(Path("a.mp4")), subtitles=False) == ((), [])
+    assert fitting(media, 0, container(Path("a.mkv"))) == ((Copied(1),), [])
 
 
 def test_a_second_video_is_spoken_of_and_the_chapters_of_mp4_are_not():
     media = film(("video", "h264"), ("video", "hevc"), ("data", "bin_data"), chapters=True)
-    assert fitting(media, 0, Path("a.mkv")) == (
+    assert fitting(media, 0, container(Path("a.mkv"))) == (
         (),
         ["stream 1 (video hevc) is left out: only the first video is upscaled"],
     )

@@ -31,7 +31,7 @@ from vsduf.film import pipe, timeline
 def test_an_ffmpeg_that_dies_or_loses_frames_is_an_error_with_its_words(program, words):
     with pytest.raises(MediaError, match=words):
         pipe.run(
-            [sys.executable, "-c", program], noise(length=500), timeline.steady(Fraction(25), 500), lambda done: None
+            [sys.executable, "-c", program], noise(length=500), timeline.constant(Fraction(25), 500), lambda done: None
         )
 
 
@@ -50,7 +50,7 @@ def test_frames_wait_for_a_slow_encoder_instead_of_piling_up():
         ahead.append(made - taken)
 
     slow = "import sys, time\nwhile sys.stdin.buffer.read(240000): time.sleep(0.01)\nprint('frame=60')"
-    times = timeline.steady(Fraction(25), 60)
+    times = timeline.constant(Fraction(25), 60)
     pipe.run([sys.executable, "-c", slow], clip.std.ModifyFrame(clip, make), times, progress)
     assert max(ahead) <= 2 * vs.core.num_threads + 2
 
@@ -65,5 +65,21 @@ def test_ffmpeg_is_gone_when_anything_is_raised(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pipe.run([sys.executable, "-c", program], noise(), timeline.steady(Fraction(25), 5), stop)
+        pipe.run([sys.executable, "-c", program], noise(), timeline.constant(Fraction(25), 5), stop)
     assert subprocess.run(["kill", "-0", sign.read_text()], capture_output=True).returncode != 0
+
+
+def test_an_ffmpeg_that_stalls_is_spoken_of(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipe, "STALL_SECONDS", 0.2)
+    go, said = tmp_path / "go", []
+
+    def warn(text):
+        said.append(text)
+        go.touch()
+
+    program = (
+        f"import os, sys, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)\n"
+        "sys.stdin.buffer.read(); print('frame=5')"
+    )
+    pipe.run([sys.executable, "-c", program], noise(), timeline.constant(Fraction(25), 5), warn=warn)
+    assert said == ["ffmpeg has made no progress for 0 s; it may be writing the end of a long film, or hang"]

@@ -34,7 +34,7 @@ def test_the_decoders_even_size_is_spoken_of(tmp_path):
     )
     film = open_source(path)
     assert film.clip.height == 30
-    assert film.notes == ("the source is 48x31, of which the decoder gives 48x30, a whole number of chroma samples",)
+    assert film.notes == ("the source is 48x31, of which the decoder gives 48x30, whole chroma samples",)
 
 
 def test_interlaced_films_are_refused_unless_only_their_marks_say_so(tmp_path):
@@ -74,7 +74,7 @@ def test_frames_without_timestamps_get_the_stated_rate_and_a_note(tmp_path):
     film = open_source(path)
     assert film.timeline.constant
     assert len(film.timeline.stamps) == 25
-    assert film.notes == ("frames without timestamps: taken as 25 a second",)
+    assert film.notes == ("the frames have no timestamps; 25 frames a second are assumed",)
 
 
 @pytest.mark.parametrize("ending", ["mpg", "avi"])

@@ -1,7 +1,7 @@
-"""The `vsduf` program: one module of this package per command, imported only when that command is asked for.
+"""The `vsduf` program. Each command is a module of this package, which is imported only if the command is used.
 
 A command's module has `add_arguments(parser)` and `run(args) -> int`, the exit code: 0 done, 1 refused or failed,
-2 usage, 130 stopped by Ctrl-C.
+2 wrong usage, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from vsduf import __version__
 from vsduf.cli.terminal import say
 from vsduf.errors import DufError
 
-COMMANDS = {  # name, which is that of the module, and what `vsduf --help` says of it
-    "upscale": "make a film 2, 3 or 4 times as large; sound, subtitles and all else stay",
-    "train": "train a network on your own footage, or go on with a run that was stopped",
+COMMANDS = {  # the name of the command and its module: its help
+    "upscale": "make a film 2, 3 or 4 times as large, with its sound, subtitles, chapters and tags",
+    "train": "train a network on your own footage, or resume a run",
     "eval": "score a model, or finished frames, against ground truth",
-    "show": "draw what a network has learnt, and what comes out of it",
-    "bench": "frames a second on this machine, next to the plain network and to other filters",
-    "weights": "list the models, show what a weights file is, convert published weights",
+    "show": "draw a model's results, filters, activations and kernels",
+    "bench": "measure frames per second on this machine, beside other filters",
+    "weights": "list the bundled models, describe a weights file, convert published weights",
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs `argv` (default: the program's own arguments) and returns the exit code; a refusal is one line on stderr."""
-    words = sys.argv[1:] if argv is None else list(argv)
+    """Runs `argv` (default: the program's arguments) and returns the exit code; an error is one line on stderr."""
+    words = (sys.argv[1:] if argv is None else list(argv)) or ["--help"]
     asked = next((word for word in words if not word.startswith("-")), "")
     try:
         args = _parser(asked).parse_args(words)
@@ -37,13 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except _refusals() as error:
         say(str(error))
-    except OSError as error:  # a full disk, a folder without permission, a file that went away
+    except OSError as error:  # such as a full disk, a folder without permission, a name that is too long
         say(f"{error.filename or args.command}: {error.strerror or error}")
     return 1
 
 
 def _parser(asked: str) -> argparse.ArgumentParser:
-    """The parser, which knows the arguments of the command that is asked for; the others would cost their imports."""
+    """Returns the parser, with arguments for the command that is used only: the others would cost their imports."""
     parser = argparse.ArgumentParser(prog="vsduf", description="Video super-resolution with DUF for VapourSynth.")
     parser.add_argument("--version", action="version", version=f"vsduf {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -55,6 +55,6 @@ def _parser(asked: str) -> argparse.ArgumentParser:
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    """What commands refuse with: our own errors, and VapourSynth's if one has imported it."""
+    """Returns the errors that are one sentence: vsduf's own, and VapourSynth's if it has been imported."""
     vapoursynth = sys.modules.get("vapoursynth")
     return (DufError,) if vapoursynth is None else (DufError, vapoursynth.Error)

@@ -1,6 +1,7 @@
-"""Films: opening a file, and encoding a clip with everything else that its source holds. Nothing here imports torch."""
+"""Opens films, and encodes clips as films with everything else that their source holds; without torch."""
 
-from vsduf.film.encoder import Settings, encode
+from vsduf.film.codec import Settings
+from vsduf.film.encoder import encode, prepare
 from vsduf.film.source import open_source
 
-__all__ = ["Settings", "encode", "open_source"]
+__all__ = ["Settings", "encode", "open_source", "prepare"]

@@ -1,4 +1,4 @@
-"""Clips and photographs on disk: videos, folders of frames and pictures, found by name and read as arrays."""
+"""Finds videos, folders of frames and pictures on disk, and reads them as arrays."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 
 
 def clips_in(folders: Iterable[Path], least: int = WINDOW) -> list[Path]:
-    """Videos and folders of at least so many pictures, at or below each of the folders, sorted by path.
+    """Returns the videos and the folders of `least` pictures or more, at or below each of the folders, sorted by path.
 
-    Raises ArgumentError for a folder that is missing or holds none.
+    Raises ArgumentError for a folder that is missing or holds neither.
     """
     found: list[Path] = []
     for folder in folders:
@@ -34,7 +34,7 @@ def clips_in(folders: Iterable[Path], least: int = WINDOW) -> list[Path]:
 
 
 def photos_in(folders: Iterable[Path]) -> list[Path]:
-    """Pictures at or below each of the folders, sorted by path; raises ArgumentError as `clips_in` does."""
+    """Returns the pictures at or below each of the folders, sorted by path; raises ArgumentError as `clips_in` does."""
     found: list[Path] = []
     for folder in folders:
         fitting = [p for p in _below(folder) if p.suffix.lower() in IMAGES]
@@ -45,9 +45,9 @@ def photos_in(folders: Iterable[Path]) -> list[Path]:
 
 
 def by_name(folder: Path) -> dict[str, Path]:
-    """The clips of one folder, as `clips_in` finds them, however short, by name.
+    """Returns the clips of one folder by name, those of two frames included.
 
-    A video's ending is not part of its name, except where names would then be equal.
+    A video's name has no ending, except where two names would be equal without.
     """
     sources = clips_in([folder], 2)
     full = [folder.name if source == folder else source.relative_to(folder).as_posix() for source in sources]
@@ -56,12 +56,12 @@ def by_name(folder: Path) -> dict[str, Path]:
 
 
 def pictures_of(folder: Path) -> list[Path]:
-    """The pictures that stand directly in a folder, by name; none where it is no folder."""
+    """Returns the pictures directly in a folder, by name; none if it is not a folder."""
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGES) if folder.is_dir() else []
 
 
 def read_clip(source: Path, frames: int | None = None) -> NDArray[np.uint8]:
-    """A video file or a folder of frames as [frames, 3, H, W] RGB; the first `frames` of it if given.
+    """Reads a video file or a folder of frames as [frames, 3, H, W] RGB. frames: how many from the first, default all.
 
     Raises MediaError for what cannot be decoded, is interlaced, changes its size or would fill the memory.
     """
@@ -75,7 +75,7 @@ def read_clip(source: Path, frames: int | None = None) -> NDArray[np.uint8]:
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """A picture file as [3, H, W] RGB; raises MediaError for what is none."""
+    """Reads a picture file as [3, H, W] RGB; raises MediaError if it is not a picture."""
     from PIL import Image
 
     try:
@@ -98,7 +98,7 @@ def _below(folder: Path) -> list[Path]:
     found, seen = [], set()
     for root, folders, names in os.walk(folder, followlinks=True):
         place = os.path.realpath(root)
-        if place in seen:  # a link back up
+        if place in seen:  # a link to a folder above
             folders.clear()
             continue
         seen.add(place)
@@ -112,7 +112,7 @@ def _decode(path: Path, frames: int | None) -> NDArray[np.uint8]:
     from vsduf.film.source import check_decoded
 
     try:
-        clip = vs.core.bs.VideoSource(str(path), cachemode=0)
+        clip = vs.core.bs.VideoSource(os.fsencode(path), cachemode=0)
         check_decoded(path, clip)
         matrix = clip.get_frame(0).props.get("_Matrix", vs.MATRIX_UNSPECIFIED)
         known = {} if matrix != vs.MATRIX_UNSPECIFIED else {"matrix_in": assumed_matrix(clip.height)}

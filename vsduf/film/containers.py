@@ -1,4 +1,4 @@
-"""What each kind of file can hold, and so which streams of a source go into it as they are, converted or not at all."""
+"""Chooses which streams of a film go into a kind of file as they are, which are converted and which are left out."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from types import MappingProxyType
 from vsduf.errors import ArgumentError, MediaError
 from vsduf.film.probe import Media, Stream
 
-TEXT = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})  # subtitles that ffmpeg turns into each other
+TEXT = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})  # ffmpeg converts them into each other
 BITMAP = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"})
 
 
 @dataclass(frozen=True)
 class Container:
-    """One kind of file: subtitle codecs that it holds, the text codec that others become, and what else fits in."""
+    """A kind of file: the subtitle codecs that it holds, the one that other text becomes, and what else it holds."""
 
     name: str
     subtitles: frozenset[str]
@@ -49,7 +49,7 @@ CONTAINERS = {
 
 @dataclass(frozen=True)
 class Copied:
-    """A stream of the source that goes along: its number there, and `copy` or the codec that it is converted to."""
+    """A stream that is taken from the source: its number there, and `copy` or the codec that it is converted to."""
 
     index: int
     codec: str = "copy"
@@ -57,7 +57,7 @@ class Copied:
 
 
 def container(target: Path) -> Container:
-    """The kind of file that the name asks for. Raises ArgumentError for one that is not known."""
+    """Returns the kind of file that the name asks for. Raises ArgumentError for one that is not known."""
     found = CONTAINERS.get(target.suffix.lower())
     if found is None:
         kind = f"the file type {target.suffix}" if target.suffix else "a name without a file type"
@@ -65,13 +65,11 @@ def container(target: Path) -> Container:
     return found
 
 
-def fitting(media: Media, video: int, target: Path, subtitles: bool = True) -> tuple[tuple[Copied, ...], list[str]]:
-    """Which streams beside stream `video` go into `target`, and a sentence about each that is changed or left out.
+def fitting(media: Media, video: int, box: Container, subtitles: bool = True) -> tuple[tuple[Copied, ...], list[str]]:
+    """Returns which streams beside stream `video` go into `box`, and a sentence about each that is changed or left out.
 
-    Raises MediaError for subtitles that the container cannot hold and that cannot be converted, unless they are not
-    wanted (`subtitles`).
+    subtitles: whether subtitles are wanted. Raises MediaError for those that cannot be held or converted.
     """
-    box = container(target)
     copied, notes = [], []
     for stream in media.streams:
         if stream.index == video or (stream.kind == "subtitle" and not subtitles):
@@ -81,7 +79,7 @@ def fitting(media: Media, video: int, target: Path, subtitles: bool = True) -> t
             notes.append(f"the subtitles in stream {stream.index} ({stream.codec}) become {box.text} for {box.name}")
         elif _fits(stream, box):
             copied.append(Copied(stream.index, cover=stream.cover))
-        elif not (stream.codec == "bin_data" and media.chapters):  # in MP4 that is how chapters are stored
+        elif not (stream.codec == "bin_data" and media.clock.chapters):  # in MP4 that is how chapters are stored
             notes.append(f"stream {stream.index} ({_noun(stream)}) is left out: {_reason(stream, box)}")
     return tuple(copied), notes
 

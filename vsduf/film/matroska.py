@@ -1,7 +1,9 @@
-"""Raw video with exact timestamps, as the Matroska stream that ffmpeg reads from a pipe.
+"""Writes raw video with exact timestamps, as a Matroska stream that ffmpeg reads from a pipe.
 
-Y4M cannot say when a frame is shown, what its colours mean in full, or where its chroma sits; Matroska says all of it.
-Element numbers: RFC 9559 (Matroska), RFC 8794 (EBML). Nothing here is seekable or of known size, so it can be streamed.
+Y4M lacks the times of frames, most colour tags and chroma siting; Matroska has all of them. Element numbers: RFC 9559
+(Matroska), RFC 8794 (EBML). Nothing is seekable or of known size, so that it can be streamed.
+PyAV does not replace this module. Its Matroska muxer gives raw video no sample layout (yuv420p10, gbrp and gray16 come
+back as rgb555le or bgr24) and rounds times to 1 ms; its NUT muxer keeps both but loses matrix, transfer and primaries.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ _SUBSAMPLED = {  # (horizontal, vertical) shift of the chroma: name at 8 bits, i
 
 @dataclass(frozen=True)
 class Pixels:
-    """What ffmpeg calls a sample layout: its `name`, the FourCC that selects it, the order of VapourSynth's planes."""
+    """A sample layout: ffmpeg's `name`, the FourCC that selects it, and the order of VapourSynth's planes in it."""
 
     name: str
     fourcc: bytes
@@ -41,7 +43,7 @@ class Pixels:
 
 
 def pixels(form: vs.VideoFormat) -> Pixels:
-    """ffmpeg's name for a VapourSynth format: 8, 9, 10, 12, 14 or 16 bits an integer sample. Raises MediaError."""
+    """Returns the layout of a VapourSynth format: integer samples of 8, 9, 10, 12, 14 or 16 bits. Raises MediaError."""
     bits, little = form.bits_per_sample, "" if form.bits_per_sample == 8 else f"{form.bits_per_sample}le"
     known = form.sample_type == vs.INTEGER and bits in (8, 9, 10, 12, 14, 16)
     if known and form.color_family == vs.GRAY:
@@ -55,7 +57,7 @@ def pixels(form: vs.VideoFormat) -> Pixels:
 
 
 def header(frame: vs.VideoFrame, rate: Fraction) -> bytes:
-    """All that comes before the first frame, which says size, format, aspect and colour; `rate` is frames a second."""
+    """Returns what comes before the first frame: size, format, aspect ratio and colour. rate: frames a second."""
     size = sum(np.asarray(frame[plane]).nbytes for plane in range(frame.format.num_planes))
     if size >= MAX_FRAME:
         raise MediaError(f"a frame of {frame.width}x{frame.height} has {size >> 20} MiB; ffmpeg reads no more than 256")
@@ -72,7 +74,7 @@ def header(frame: vs.VideoFrame, rate: Fraction) -> bytes:
 
 
 def block(frame: vs.VideoFrame, time: int, duration: int) -> Iterator[bytes | memoryview]:
-    """One frame shown at `time` for `duration` (ns), as pieces to write; planes without padding are not copied."""
+    """Yields a frame shown at `time` for `duration` (ns) in pieces; planes without padding are not copied."""
     planes = [np.ascontiguousarray(np.asarray(frame[plane])) for plane in pixels(frame.format).planes]
     lead = b"\x81\x00\x00\x00"  # track 1, no time of its own, no flags
     group = _uint(0x9B, duration) + _open(0xA1, len(lead) + sum(plane.nbytes for plane in planes)) + lead
@@ -84,7 +86,7 @@ def block(frame: vs.VideoFrame, time: int, duration: int) -> Iterator[bytes | me
 
 
 def _display(frame: vs.VideoFrame) -> bytes:
-    """The sample aspect ratio, which Matroska states as the shape of the whole picture."""
+    """Returns the sample aspect ratio, which Matroska gives as the aspect ratio of the whole picture."""
     wide, high = int(frame.props.get("_SARNum", 1)), int(frame.props.get("_SARDen", 1))
     if wide <= 0 or high <= 0 or wide == high:
         return b""
@@ -93,7 +95,7 @@ def _display(frame: vs.VideoFrame) -> bytes:
 
 
 def _colour(props: Mapping[str, Any]) -> bytes:
-    """What the samples mean; VapourSynth and Matroska both use the codes of H.273."""
+    """Returns matrix, transfer, primaries, range and chroma siting; VapourSynth and Matroska use H.273's codes."""
     codes = {0x55B1: "_Matrix", 0x55BA: "_Transfer", 0x55BB: "_Primaries"}
     out = b"".join(_uint(number, int(props.get(name, UNSPECIFIED))) for number, name in codes.items())
     if "_Range" in props:
@@ -103,7 +105,7 @@ def _colour(props: Mapping[str, Any]) -> bytes:
 
 
 def _light(props: Mapping[str, Any]) -> bytes:
-    """HDR10: how bright the content gets and the display that it was mastered on (names as bestsource gives them)."""
+    """Returns HDR10's content light levels and mastering display, from the frame properties that bestsource sets."""
     out = b""
     if "ContentLightLevelMax" in props and "ContentLightLevelAverage" in props:
         out += _uint(0x55BC, int(props["ContentLightLevelMax"])) + _uint(0x55BD, int(props["ContentLightLevelAverage"]))
@@ -117,7 +119,7 @@ def _light(props: Mapping[str, Any]) -> bytes:
 
 
 def _open(number: int, size: int) -> bytes:
-    """The start of an element: its number, and its payload's size in eight bytes."""
+    """Returns the start of an element: its number, and its payload's size in eight bytes."""
     return number.to_bytes((number.bit_length() + 7) // 8, "big") + (size | 1 << 56).to_bytes(8, "big")
 
 

@@ -1,44 +1,58 @@
-"""What the ffmpeg program knows: where it is, what a file holds, what an encoder takes.
-
-imageio-ffmpeg brings no ffprobe, so these read what ffmpeg itself prints; each parser is a pure function of that text.
-"""
+"""Asks the decoder what a file holds, and the ffmpeg program what it can encode and where a file's clock begins."""
 
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+
+import vapoursynth as vs
 
 from vsduf.errors import MediaError
 
 OLDEST = (5, 1)  # brought -fps_mode; ffmpeg 4 also loses the colour tags of raw Matroska video
 
-_STREAM = re.compile(r"^ +Stream #0:(\d+)(?:\[0x\w+\])?(?:\([^)]*\))?: (\w+): (\w+)(.*)$", re.MULTILINE)
-_START = re.compile(r"^ +Duration: .*?, start: (-?[\d.]+)", re.MULTILINE)
-_SIZE = re.compile(r", (\d+)x(\d+)[ ,\n]")
+_LENGTH = re.compile(r"^ +Duration: (?:(\d+):(\d+):([\d.]+)|N/A)(?:, start: (-?[\d.]+))?", re.MULTILINE)
+_VIDEO = re.compile(r"^ +Stream #0:(\d+).*?: Video: .*?, (\d+)x(\d+)[ ,\n]", re.MULTILINE)
+_CHAPTERS = re.compile(r"^ +Chapters?[: ]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Stream:
-    """One stream of a file: number, `kind` (video, audio, subtitle, attachment, data), codec by ffmpeg's name."""
+    """One stream of a file: number, `kind` (video, audio, subtitle, attachment, data), codec by ffmpeg's name, tags."""
 
     index: int
     kind: str
     codec: str
     cover: bool = False  # a still picture that belongs to the file, not a film
-    size: tuple[int, int] = (0, 0)  # pixels, as coded in the file
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What ffmpeg says of a file.
+
+    start: its earliest timestamp, seconds. duration: seconds, 0 if unknown. chapters: whether there are any.
+    sizes: width and height of each video stream as coded, by stream number.
+    """
+
+    start: Fraction = Fraction(0)
+    duration: Fraction = Fraction(0)
+    chapters: bool = False
+    sizes: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Media:
-    """What a file holds; `start` is its earliest timestamp in seconds."""
+    """What a file holds."""
 
-    start: Fraction = Fraction(0)
-    chapters: bool = False
+    clock: Clock = Clock()
     streams: tuple[Stream, ...] = ()
 
 
@@ -53,12 +67,12 @@ class Encoder:
 
 @functools.cache
 def program() -> str:
-    """The ffmpeg to run: PATH's unless it is older than 5.1, else imageio-ffmpeg's. Raises MediaError."""
+    """Returns the ffmpeg to run: PATH's unless it is older than 5.1, else imageio-ffmpeg's. Raises MediaError."""
     found = shutil.which("ffmpeg")
     if found and _recent(_ask(found, "-version")):
         return found
     try:
-        import imageio_ffmpeg  # only where it is needed: it looks for programs when imported
+        import imageio_ffmpeg  # takes long to import, as it looks for programs then
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError) as error:
@@ -68,16 +82,24 @@ def program() -> str:
 
 
 def media(path: Path) -> Media:
-    """What the file at `path` holds. Raises MediaError where ffmpeg cannot read it."""
+    """Returns what the file at `path` holds. Raises MediaError if it cannot be read."""
     text = _ask(program(), "-hide_banner", "-i", str(path.absolute()))
     if "Input #0" not in text:
         reason = text.strip().splitlines()[-1].rpartition(": ")[2] if text.strip() else "no answer"
         raise MediaError(f"{path} is not a video that ffmpeg can read ({reason})")
-    return parse_media(text)
+    name = os.fsencode(path.absolute())
+    try:
+        tracks = vs.core.bs.TrackInfo(name)
+        kinds, codecs, roles = (_listed(tracks[key]) for key in ("tracktypestr", "codecstr", "dispositionstr"))
+        tags = [vs.core.bs.Metadata(name, track=n) for n in range(len(kinds))]
+    except vs.Error as error:
+        raise MediaError(f"{path} is not a video that bestsource can read ({error})") from error
+    streams = zip(range(len(kinds)), kinds, codecs, ("attached_pic" in role for role in roles), tags, strict=True)
+    return Media(parse_clock(text), tuple(Stream(*stream) for stream in streams))
 
 
 def encoder(name: str) -> Encoder:
-    """What ffmpeg's video encoder `name` takes. Raises MediaError where there is none."""
+    """Returns what ffmpeg's video encoder `name` takes. Raises MediaError if ffmpeg does not have it."""
     text = _ask(program(), "-hide_banner", "-h", f"encoder={name}")
     found = parse_encoder(name, text)
     if found is None:
@@ -85,28 +107,20 @@ def encoder(name: str) -> Encoder:
     return found
 
 
-def parse_media(text: str) -> Media:
+def parse_clock(text: str) -> Clock:
     """Reads what `ffmpeg -i FILE` prints."""
-    start = _START.search(text)
-    streams: dict[int, Stream] = {}
-    for number, kind, codec, rest in _STREAM.findall(text):
-        size = _SIZE.search(rest + "\n")
-        streams[int(number)] = Stream(
-            int(number),
-            kind.lower(),
-            codec,
-            "(attached pic)" in rest,
-            (int(size[1]), int(size[2])) if size else (0, 0),
-        )
-    return Media(
-        Fraction(start[1]) if start else Fraction(0),
-        re.search(r"^ +Chapters?[: ]", text, re.MULTILINE) is not None,
-        tuple(streams[number] for number in sorted(streams)),
+    length = _LENGTH.search(text)
+    hours, minutes, seconds, start = length.groups(default="0") if length else ("0",) * 4
+    return Clock(
+        Fraction(start),
+        int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds),
+        _CHAPTERS.search(text) is not None,
+        {int(number): (int(width), int(height)) for number, width, height in _VIDEO.findall(text)},
     )
 
 
 def parse_encoder(name: str, text: str) -> Encoder | None:
-    """Reads what `ffmpeg -h encoder=NAME` prints; None where NAME is no video encoder."""
+    """Reads what `ffmpeg -h encoder=NAME` prints; returns None if NAME is not a video encoder."""
     if not re.search(rf"^Encoder {re.escape(name)} \[", text, re.MULTILINE):
         return None
     formats = re.search(r"^ +Supported pixel formats: (.*)$", text, re.MULTILINE)
@@ -116,14 +130,19 @@ def parse_encoder(name: str, text: str) -> Encoder | None:
     return Encoder(name, frozenset(formats[1].split() if formats else ()), frozenset(options))
 
 
+def _listed(values: str | list[str]) -> list[str]:
+    """VapourSynth returns a list of one as its value alone."""
+    return [values] if isinstance(values, str) else list(values)
+
+
 def _recent(text: str) -> bool:
-    """Whether this `ffmpeg -version` is new enough; builds from a branch carry no number and count as new."""
+    """Whether this `ffmpeg -version` is new enough; builds from a branch have no number and count as new."""
     number = re.search(r"^ffmpeg version n?(\d+)\.(\d+)", text)
     return number is None or (int(number[1]), int(number[2])) >= OLDEST
 
 
 def _ask(*command: str) -> str:
-    """All that a short run of ffmpeg prints, on either stream."""
+    """Returns all that a short run of ffmpeg prints, on stdout and stderr."""
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as error:

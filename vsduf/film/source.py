@@ -1,4 +1,4 @@
-"""A film to read: its frames through bestsource, its clock, and what else the file holds."""
+"""Opens a film: its frames through bestsource, their times, and what else the file holds."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import contextlib
 import logging
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import vapoursynth as vs
 
@@ -20,12 +20,12 @@ from vsduf.film.probe import Media, Stream
 from vsduf.film.timeline import Timeline
 
 UNKNOWN = -(2**63)  # a timestamp that the file does not have
-LOOKS = 4  # frames that are looked at for interlacing
+CHECKED_FRAMES = 4  # frames spread over a film that are checked for interlacing
 
 
 @dataclass(frozen=True)
 class Source:
-    """An opened film. `track` is the number of its video stream; `notes` are sentences that its owner should read."""
+    """An opened film. track: the number of its video stream. notes: sentences for the user."""
 
     path: Path
     clip: vs.VideoNode
@@ -38,9 +38,9 @@ class Source:
 def open_source(
     path: Path, indexing: Callable[[int], None] = lambda percent: None, progressive: bool = False
 ) -> Source:
-    """Opens the first video of a file. `indexing` is told how far its first reading is (percent).
+    """Opens the first video of a file. indexing: called with the progress of its first reading, per cent.
 
-    progressive: take the frames as whole pictures even where the file marks them as interlaced.
+    progressive: take the frames as progressive even where the file marks them as interlaced.
 
     Raises MediaError for what is no file, no video, interlaced, or changes its size or format on the way.
     """
@@ -50,29 +50,29 @@ def open_source(
     stream = next((stream for stream in media.streams if stream.kind == "video" and not stream.cover), None)
     if stream is None:
         raise MediaError(f"{path} has no video stream")
-    clip, stamps, tick = _decode(path.absolute(), stream.index, indexing)
+    clip, stamps, tick = _decode(path, stream.index, indexing)
     if progressive:
         clip = clip.std.SetFrameProps(_FieldBased=vs.FIELD_PROGRESSIVE)
     check_decoded(path, clip, ", or give --progressive if only its marks say so")
-    notes = list(_notes(clip, stream))
+    notes = list(_notes(clip, media, stream))
     rate = Fraction(clip.fps)
     if set(stamps) == {UNKNOWN}:
         rate = rate or Fraction(25)
-        notes.append(f"frames without timestamps: taken as {float(rate):.6g} a second")
-        times = timeline.steady(rate, clip.num_frames)
+        notes.append(f"the frames have no timestamps; {float(rate):.6g} frames a second are assumed")
+        times = timeline.constant(rate, clip.num_frames)
     else:
-        times = timeline.measured(timeline.filled(stamps, UNKNOWN), tick, rate)
+        times = timeline.from_timestamps(timeline.interpolated(stamps, UNKNOWN), tick, rate)
     return Source(path, clip, times, media, stream.index, tuple(notes))
 
 
 def check_decoded(path: Path, clip: vs.VideoNode, way_out: str = "") -> None:
-    """Raises MediaError if a decoded file changes its size or format, or if frames spread over it hold two fields each.
+    """Raises MediaError if a decoded file changes its size or format, or if frames spread over it are interlaced.
 
-    way_out: what else can be done about the fields, for the end of the sentence.
+    way_out: what else can be done about interlacing, for the end of the sentence.
     """
     if clip.format is None or clip.format.color_family == vs.UNDEFINED or clip.width == 0:
         raise MediaError(f"{path} changes its size or format on the way; cut it into parts of one size first")
-    for frame in sorted({clip.num_frames * part // LOOKS for part in range(LOOKS)}):
+    for frame in sorted({clip.num_frames * part // CHECKED_FRAMES for part in range(CHECKED_FRAMES)}):
         with clip.get_frame(frame) as picture:
             order = int(picture.props.get("_FieldBased", 0))
         if order:
@@ -82,14 +82,10 @@ def check_decoded(path: Path, clip: vs.VideoNode, way_out: str = "") -> None:
 
 
 def index_folder() -> Path | None:
-    """Where indexes of slow files are kept between runs: the user's cache, never beside the film. None: nowhere."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "vsduf" / "index"
+    """Returns the folder for indexes of files that are slow to index, in the user's cache; None if none can be made."""
+    import platformdirs
+
+    folder = platformdirs.user_cache_path("vsduf") / "index"
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
@@ -98,17 +94,11 @@ def index_folder() -> Path | None:
 
 
 def _decode(path: Path, track: int, indexing: Callable[[int], None]) -> tuple[vs.VideoNode, list[int], Fraction]:
-    """The clip, the timestamp of each frame, and the seconds that a timestamp counts in."""
+    """Returns the clip, the timestamp of each frame, and the seconds that a timestamp counts in."""
     folder = index_folder()
     with _messages(indexing):
         try:
-            got = vs.core.bs.VideoSource(
-                str(path),
-                track=track,
-                cachemode=0 if folder is None else 1,  # 1: only where reading again would be slow
-                cachepath="" if folder is None else str(folder),
-                exporttimestamps=True,
-            )
+            got = _indexed(path, track, folder)
         except vs.Error as error:
             raise MediaError(f"{path} cannot be decoded ({str(error).removeprefix('VideoSource: ')})") from error
     stamps = got["timestamps"]  # a lone value comes without its list
@@ -116,11 +106,24 @@ def _decode(path: Path, track: int, indexing: Callable[[int], None]) -> tuple[vs
     return got["clip"], [stamps] if isinstance(stamps, int) else list(stamps), tick
 
 
-def _notes(clip: vs.VideoNode, stream: Stream) -> Iterator[str]:
-    """What the decoder does not hand over."""
-    if sorted(stream.size) != sorted((clip.width, clip.height)) and all(stream.size):
-        coded, kept = "x".join(map(str, stream.size)), f"{clip.width}x{clip.height}"
-        yield f"the source is {coded}, of which the decoder gives {kept}, a whole number of chroma samples"
+def _indexed(path: Path, track: int, folder: Path | None) -> dict[str, Any]:
+    """bestsource's answer; where the index cannot be kept in `folder`, for lack of space or a short name, without."""
+    options = {"cachemode": 0} if folder is None else {"cachemode": 1, "cachepath": str(folder)}
+    try:
+        got = vs.core.bs.VideoSource(os.fsencode(path.absolute()), track=track, exporttimestamps=True, **options)
+    except vs.Error as error:
+        if folder is None or "Failed to write index" not in str(error):
+            raise
+        return _indexed(path, track, None)
+    return dict(got)
+
+
+def _notes(clip: vs.VideoNode, media: Media, stream: Stream) -> Iterator[str]:
+    """Says what the decoder does not hand over."""
+    coded = media.clock.sizes.get(stream.index)
+    if coded and sorted(coded) != sorted((clip.width, clip.height)):
+        kept = f"{clip.width}x{clip.height}"
+        yield f"the source is {coded[0]}x{coded[1]}, of which the decoder gives {kept}, whole chroma samples"
     with clip.get_frame(0) as picture:
         if "_Alpha" in picture.props:
             yield "the alpha channel is left out"
@@ -128,7 +131,7 @@ def _notes(clip: vs.VideoNode, stream: Stream) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _messages(indexing: Callable[[int], None]) -> Iterator[None]:
-    """Takes bestsource's log: progress goes to `indexing`; the warning that it returns a dict is true of every call."""
+    """Hands bestsource's progress to `indexing`, and drops a warning that each of its calls causes."""
 
     def take(record: logging.LogRecord) -> bool:
         text = record.getMessage()

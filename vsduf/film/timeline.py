@@ -1,4 +1,4 @@
-"""When each frame is shown: constant where the file's own rounded timestamps allow it, else exactly as they are."""
+"""Finds when each frame is shown: at a constant rate if the rounded timestamps allow it, else at the timestamps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BACKWARD = Fraction(1, 10)  # seconds; a larger step back is a cut between two c
 
 @dataclass(frozen=True)
 class Timeline:
-    """Frame n is shown at `stamps[n] * tick` seconds; `rate` is frames a second, an average unless `constant`."""
+    """Frame n is shown at `stamps[n] * tick` seconds. rate: frames a second, an average unless `constant`."""
 
     tick: Fraction
     stamps: Sequence[int]
@@ -24,30 +24,30 @@ class Timeline:
     constant: bool
 
     def time(self, frame: int) -> int:
-        """Nanoseconds at which `frame` is shown; one past the last frame is where that one ends."""
+        """Returns the nanosecond at which `frame` is shown; for the number of frames, that at which the last ends."""
         if frame < len(self.stamps):
             return round(self.stamps[frame] * self.tick * 10**9)
         return self.time(frame - 1) + round(10**9 / self.rate)
 
     @property
     def lead(self) -> int:
-        """Whole seconds by which all must be later for none to be negative."""
+        """Seconds to add so that no timestamp is negative, a whole number."""
         return -self.time(0) // 10**9 + 1 if self.stamps[0] < 0 else 0
 
 
-def steady(rate: Fraction, length: int, start: Fraction = Fraction(0)) -> Timeline:
-    """`length` frames at exactly `rate` a second, the first at `start` seconds."""
+def constant(rate: Fraction, length: int, start: Fraction = Fraction(0)) -> Timeline:
+    """Returns times for `length` frames at exactly `rate` a second, the first at `start` seconds."""
     step = 1 if start == 0 else -(-FINE // rate.numerator) * rate.denominator  # ticks a frame
     tick = 1 / (rate * step)
     first = round(start / tick)
     return Timeline(tick, range(first, first + length * step, step), rate, True)
 
 
-def measured(stamps: Sequence[int], tick: Fraction, nominal: Fraction) -> Timeline:
-    """The timeline of a file's own timestamps, in ticks of `tick` seconds; `nominal` is the rate it states, 0 for none.
+def from_timestamps(stamps: Sequence[int], tick: Fraction, nominal: Fraction) -> Timeline:
+    """Returns times from a file's timestamps, in ticks of `tick` seconds. nominal: the rate that it states, 0 for none.
 
-    Constant if one rate explains all of them within the rounding of containers. Raises MediaError for a clock that
-    jumps back, which no container can hold.
+    The rate is constant if one explains all timestamps within the rounding of containers. Raises MediaError for
+    timestamps that jump back, which no container can hold.
     """
     for frame, (before, after) in enumerate(pairwise(stamps), start=1):
         if (before - after) * tick > BACKWARD:
@@ -59,27 +59,27 @@ def measured(stamps: Sequence[int], tick: Fraction, nominal: Fraction) -> Timeli
     average = (length - 1) / ((stamps[-1] - stamps[0]) * tick) if stamps[-1] > stamps[0] else nominal or Fraction(25)
     for rate in (nominal, Fraction(round(average)), Fraction(round(average * 1001 / 1000) * 1000, 1001)):
         if rate > 0 and _explains(rate, stamps, tick):
-            return steady(rate, length, start)
+            return constant(rate, length, start)
     return Timeline(tick, _increasing(stamps), average.limit_denominator(100_000), False)
 
 
-def filled(stamps: Sequence[int], unknown: int) -> list[int]:
-    """`stamps` with each `unknown` one put evenly between its neighbours, beyond the ends at the usual distance.
+def interpolated(stamps: Sequence[int], unknown: int) -> list[int]:
+    """Returns `stamps` with each `unknown` one evenly between its neighbours, beyond the ends at the median distance.
 
     MPEG program streams and AVI give a time to some frames only. At least one must be known.
     """
     known = [(frame, stamp) for frame, stamp in enumerate(stamps) if stamp != unknown]
     steps = sorted(Fraction(after - before, b - a) for (a, before), (b, after) in pairwise(known))
-    usual = steps[len(steps) // 2] if steps else Fraction(1)
+    median = steps[len(steps) // 2] if steps else Fraction(1)
     (first, begin), (last, end) = known[0], known[-1]
-    out = [round(begin + (frame - first) * usual) for frame in range(first)]
+    out = [round(begin + (frame - first) * median) for frame in range(first)]
     for (a, before), (b, after) in pairwise(known):
         out += [before + (after - before) * (frame - a) // (b - a) for frame in range(a, b)]
-    return out + [round(end + (frame - last) * usual) for frame in range(last, len(stamps))]
+    return out + [round(end + (frame - last) * median) for frame in range(last, len(stamps))]
 
 
 def _explains(rate: Fraction, stamps: Sequence[int], tick: Fraction) -> bool:
-    """Whether every timestamp is that of a constant rate, but for rounding."""
+    """Whether every timestamp is that of a constant rate within rounding."""
     scale = (rate * tick).denominator  # errors in whole 1/scale frames: integers, since this runs over every frame
     step = (rate * tick).numerator
     errors = [stamp * step - frame * scale for frame, stamp in enumerate(stamps)]
@@ -88,7 +88,7 @@ def _explains(rate: Fraction, stamps: Sequence[int], tick: Fraction) -> bool:
 
 
 def _increasing(stamps: Sequence[int]) -> list[int]:
-    """The timestamps with repeated ones moved on by a tick, as encoders want them."""
+    """Returns the timestamps with repeated ones moved on by a tick, as encoders want them."""
     out = [stamps[0]]
     for stamp in stamps[1:]:
         out.append(max(stamp, out[-1] + 1))
