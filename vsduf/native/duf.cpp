@@ -1,17 +1,19 @@
-// core.duf: the glue between VapourSynth's API 4 and vsduf/filter/bind.py. It knows no pixels.
+// core.duf: the functions as VapourSynth's API 4 sees them, handed on to vsduf/filter/bind.py. No pixel is computed
+// here.
 //
-// Upscale and Version take the interpreter's lock, import vsduf.filter.bind and call its bind(), which calls core.duf.Bind on the
-// same thread with the two Python functions as VSFunctions; they then run with the caller's own arguments, so `upscale` gets
-// real VideoNodes and builds its graph with them. Window is the one filter: it asks for the frames round n, hands them to a
-// Python function, and returns the picture that comes back under the properties of frame n.
+// Upscale and Version take the interpreter's lock, import vsduf.filter.bind and call its bind(). bind() calls
+// core.duf.Bind on the same thread with two Python functions as VSFunctions. Those then run with the caller's own
+// arguments, so the Python `upscale` receives real VideoNodes and builds its graph with them.
 //
-// A Python function that fails returns the sentence for the user: of an exception, VapourSynth would show the traceback.
+// Window is the one filter. It requests the frames around n, passes them to a Python function, and returns that
+// function's picture with the properties of frame n.
 //
-// Built against Python's limited API and not linked to libpython: the process that loads the plugin brings the symbols.
+// A Python function that fails returns its error as text. VapourSynth would show a traceback for an exception.
+//
+// Built against Python's limited API and not linked to libpython: the process that loads the plugin has the symbols.
 
 #define Py_LIMITED_API 0x030c0000
 #include <Python.h>
-
 #include <VapourSynth4.h>
 
 #include <algorithm>
@@ -31,17 +33,17 @@ using Frame = std::unique_ptr<const VSFrame, decltype(VSAPI::freeFrame)>;
 
 constexpr int maxRadius = 16;
 
-/* What one call of Upscale or Version on this thread waits to receive through Bind. */
+/* The Python functions that one call of Upscale or Version receives through Bind, on the same thread. */
 struct Bound {
     VSCore *core = nullptr;
     Function upscale{nullptr, nullptr};
     Function version{nullptr, nullptr};
 };
-thread_local Bound *awaited = nullptr;
+thread_local Bound *awaited = nullptr;  // null except while bindPython runs
 
 void VS_CC bind(const VSMap *in, VSMap *out, void *, VSCore *core, const VSAPI *vsapi) {
     if (!awaited)
-        return vsapi->mapSetError(out, "Bind: only vsduf calls this; call Upscale");
+        return vsapi->mapSetError(out, "Bind: only vsduf may call this function; call Upscale");
     awaited->core = core;
     awaited->upscale = Function{vsapi->mapGetFunction(in, "upscale", 0, nullptr), vsapi->freeFunction};
     awaited->version = Function{vsapi->mapGetFunction(in, "version", 0, nullptr), vsapi->freeFunction};
@@ -55,6 +57,7 @@ bool pythonRuns() {
 #endif
 }
 
+/* Returns the text of the Python exception that was raised, and clears it. */
 std::string raised() {
     PyObject *error = PyErr_GetRaisedException();
     PyObject *text = error ? PyObject_Str(error) : nullptr;
@@ -66,7 +69,7 @@ std::string raised() {
     return message;
 }
 
-/* Calls vsduf.filter.bind.bind(), which fills `bound` through Bind. Returns what went wrong, or nothing. */
+/* Fills `bound` by calling vsduf.filter.bind.bind(). Returns the error, or an empty string. */
 std::string bindPython(Bound *bound) {
     if (!pythonRuns())
         return "this program does not run Python; use vspipe, VSScript or Python";
@@ -84,16 +87,18 @@ std::string bindPython(Bound *bound) {
     return error;
 }
 
-/* Runs a Python function; the map that comes back holds its result, or the error that it raised or returned as text. */
+/* Calls a Python function. Returns its result as "val", or the error that it raised or returned as text. */
 Map call(VSFunction *function, const VSMap *in, const VSAPI *vsapi) {
     Map result{vsapi->createMap(), vsapi->freeMap};
     vsapi->callFunction(function, in, result.get());
-    if (!vsapi->mapGetError(result.get()) && vsapi->mapGetType(result.get(), "val") == ptData)
-        vsapi->mapSetError(result.get(), std::string(vsapi->mapGetData(result.get(), "val", 0, nullptr)).c_str());
+    int absent = 0;  // VapourSynth ends the process where a value cannot be read and nothing takes the error code
+    const char *text = vsapi->mapGetError(result.get()) ? nullptr : vsapi->mapGetData(result.get(), "val", 0, &absent);
+    if (text && !absent)
+        vsapi->mapSetError(result.get(), std::string(text).c_str());
     return result;
 }
 
-/* Runs one of the two bound functions; the map it returns may hold an error. */
+/* Calls one of the two bound functions. Returns its result, or an error. */
 Map callBound(const char *name, Function Bound::*which, const VSMap *in, VSCore *core, const VSAPI *vsapi) {
     Bound bound;
     std::string error = bindPython(&bound);
@@ -109,9 +114,12 @@ Map callBound(const char *name, Function Bound::*which, const VSMap *in, VSCore 
 void VS_CC upscale(const VSMap *in, VSMap *out, void *, VSCore *core, const VSAPI *vsapi) {
     const Map result = callBound("Upscale", &Bound::upscale, in, core, vsapi);
     if (const char *error = vsapi->mapGetError(result.get()))
-        vsapi->mapSetError(out, error);
-    else
-        vsapi->mapConsumeNode(out, "clip", vsapi->mapGetNode(result.get(), "val", 0, nullptr), maReplace);
+        return vsapi->mapSetError(out, error);
+    int absent = 0;
+    VSNode *clip = vsapi->mapGetNode(result.get(), "val", 0, &absent);
+    if (absent)
+        return vsapi->mapSetError(out, "Upscale: the Python function returned no clip; install vsduf again");
+    vsapi->mapConsumeNode(out, "clip", clip, maReplace);
 }
 
 void VS_CC version(const VSMap *in, VSMap *out, void *, VSCore *core, const VSAPI *vsapi) {
@@ -119,7 +127,7 @@ void VS_CC version(const VSMap *in, VSMap *out, void *, VSCore *core, const VSAP
     if (const char *error = vsapi->mapGetError(result.get()))
         return vsapi->mapSetError(out, error);
     vsapi->copyMap(result.get(), out);
-    for (const char *list : {"devices", "models"})  // Python's empty lists do not become keys
+    for (const char *list : {"devices", "models"})  // VapourSynth's Python module makes no key of an empty list
         if (vsapi->mapNumElements(out, list) < 0)
             vsapi->mapSetEmpty(out, list, ptData);
 }
@@ -131,6 +139,7 @@ struct Window {
     int radius;
 };
 
+/* Tells whether a frame has the format and size of the output. */
 bool fits(const VSFrame *frame, const VSVideoInfo &vi, const VSAPI *vsapi) {
     const VSVideoFormat *f = vsapi->getVideoFrameFormat(frame);
     return f->colorFamily == vi.format.colorFamily && f->sampleType == vi.format.sampleType &&
@@ -145,8 +154,7 @@ const VSFrame *VS_CC windowFrame(int n, int reason, void *data, void **, VSFrame
     const int first = n - std::min(n, window.radius);
     const int last = n + std::min(window.vi.numFrames - 1 - n, window.radius);
     if (reason == arInitial)
-        for (int i = first; i <= last; ++i)
-            vsapi->requestFrameFilter(i, clip, context);
+        for (int i = first; i <= last; ++i) vsapi->requestFrameFilter(i, clip, context);
     if (reason != arAllFramesReady)
         return nullptr;
 
@@ -160,38 +168,42 @@ const VSFrame *VS_CC windowFrame(int n, int reason, void *data, void **, VSFrame
         vsapi->setFilterError(error, context);
         return nullptr;
     }
-    const Frame picture{vsapi->mapGetFrame(result.get(), "val", 0, nullptr), vsapi->freeFrame};
+    int absent = 0;
+    const Frame picture{vsapi->mapGetFrame(result.get(), "val", 0, &absent), vsapi->freeFrame};
     if (!picture || !fits(picture.get(), window.vi, vsapi)) {
-        vsapi->setFilterError("Window: render returned no frame of the output's format and size", context);
+        vsapi->setFilterError("Window: render must return a video frame of the output's format and size", context);
         return nullptr;
     }
     const VSFrame *planes[] = {picture.get(), picture.get(), picture.get()};
     const int order[] = {0, 1, 2};
     const Frame centre{vsapi->getFrameFilter(n, clip, context), vsapi->freeFrame};
-    return vsapi->newVideoFrame2(&window.vi.format, window.vi.width, window.vi.height, planes, order, centre.get(), core);
+    return vsapi->newVideoFrame2(&window.vi.format, window.vi.width, window.vi.height, planes, order, centre.get(),
+                                 core);
 }
 
 void VS_CC windowFree(void *data, VSCore *, const VSAPI *) {
-    delete static_cast<Window *>(data);  // drops `render`, and with it the Python object that owns the engine
+    delete static_cast<Window *>(data);  // releases `render`, and with it the Python object that owns the upscaler
 }
 
 void VS_CC windowCreate(const VSMap *in, VSMap *out, void *, VSCore *core, const VSAPI *vsapi) {
-    auto window = std::make_unique<Window>(Window{{vsapi->mapGetNode(in, "clip", 0, nullptr), vsapi->freeNode},
-                                                  {vsapi->mapGetFunction(in, "render", 0, nullptr), vsapi->freeFunction},
-                                                  {},
-                                                  vsapi->mapGetIntSaturated(in, "radius", 0, nullptr)});
+    auto window =
+        std::make_unique<Window>(Window{{vsapi->mapGetNode(in, "clip", 0, nullptr), vsapi->freeNode},
+                                        {vsapi->mapGetFunction(in, "render", 0, nullptr), vsapi->freeFunction},
+                                        {},
+                                        vsapi->mapGetIntSaturated(in, "radius", 0, nullptr)});
     const int scale = vsapi->mapGetIntSaturated(in, "scale", 0, nullptr);
     window->vi = *vsapi->getVideoInfo(window->clip.get());
     if (window->vi.format.colorFamily != cfRGB || window->vi.width <= 0)
         return vsapi->mapSetError(out, "Window: the clip must be RGB of constant format and size");
-    if (scale < 1 || window->radius < 0 || window->radius > maxRadius ||
-        std::max(window->vi.width, window->vi.height) > INT32_MAX / scale)
-        return vsapi->mapSetError(out, "Window: radius must be 0 to 16, and scale such that the output can exist");
+    if (window->radius < 0 || window->radius > maxRadius)
+        return vsapi->mapSetError(out, "Window: radius must be 0 to 16");
+    if (scale < 1 || std::max(window->vi.width, window->vi.height) > INT32_MAX / scale)
+        return vsapi->mapSetError(out, "Window: scale must be at least 1, and the output's sides at most 2147483647");
     window->vi.width *= scale;
     window->vi.height *= scale;
     const VSFilterDependency source{window->clip.get(), rpGeneral};
     const VSVideoInfo vi = window->vi;
-    // Where `render` gains nothing from several threads, all but one of them are left to other filters.
+    // If `render` is no faster on several threads, one thread calls it and the rest are left to other filters.
     const VSFilterMode mode = vsapi->mapGetInt(in, "parallel", 0, nullptr) ? fmParallel : fmParallelRequests;
     vsapi->createVideoFilter(out, "Upscale", &vi, windowFrame, windowFree, mode, &source, 1, window.release(), core);
 }
@@ -199,15 +211,17 @@ void VS_CC windowCreate(const VSMap *in, VSMap *out, void *, VSCore *core, const
 }  // namespace
 
 VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI *vspapi) {
-    vspapi->configPlugin("io.github.vsduf", "duf", "DUF video super-resolution", VSDUF_VERSION, VAPOURSYNTH_API_VERSION, 0,
-                         plugin);
-    vspapi->registerFunction("Upscale",
-                             "clip:vnode;scale:int:opt;model:data:opt;device_id:int:opt;fp16:int:opt;tilesize:int[]:opt;"
-                             "overlap:int:opt;num_streams:int:opt;scenecut:int:opt;",
-                             "clip:vnode;", upscale, nullptr, plugin);
-    vspapi->registerFunction("Version", "", "version:data;torch:data;cuda:data;spin_count:data;devices:data[]:empty;models:data[]:empty;", version, nullptr,
-                             plugin);
+    vspapi->configPlugin("io.github.vsduf", "duf", "DUF video super-resolution", VSDUF_VERSION, VAPOURSYNTH_API_VERSION,
+                         0, plugin);
+    vspapi->registerFunction(
+        "Upscale",
+        "clip:vnode;scale:int:opt;model:data:opt;device_id:int:opt;fp16:int:opt;tilesize:int[]:opt;"
+        "overlap:int:opt;num_streams:int:opt;scenecut:int:opt;width:int:opt;height:int:opt;square:int:opt;",
+        "clip:vnode;", upscale, nullptr, plugin);
+    vspapi->registerFunction(
+        "Version", "", "version:data;torch:data;cuda:data;spin_count:data;devices:data[]:empty;models:data[]:empty;",
+        version, nullptr, plugin);
     vspapi->registerFunction("Bind", "upscale:func;version:func;", "", bind, nullptr, plugin);
-    vspapi->registerFunction("Window", "clip:vnode;radius:int;scale:int;render:func;parallel:int;", "clip:vnode;", windowCreate, nullptr,
-                             plugin);
+    vspapi->registerFunction("Window", "clip:vnode;radius:int;scale:int;render:func;parallel:int;", "clip:vnode;",
+                             windowCreate, nullptr, plugin);
 }
