@@ -1,4 +1,4 @@
-"""What is refused before the first frame: one sentence each, what came and what to do."""
+"""Clips and arguments that are refused before the first frame, each in one sentence: what came, what to do."""
 
 import re
 
@@ -8,8 +8,6 @@ import vapoursynth as vs
 from helpers.clips import noise
 
 import vsduf
-from vsduf.errors import ArgumentError
-from vsduf.filter.checks import pair
 from vsduf.network import catalogue
 
 core = vs.core
@@ -19,9 +17,9 @@ RGB = core.std.BlankClip(format=vs.RGB24, width=32, height=32, length=2)
 def refusal(clip, **arguments):
     with pytest.raises(vs.Error) as caught:
         core.duf.Upscale(clip, **arguments)
-    said = str(caught.value)
-    assert said.startswith("Upscale: ") and "\n" not in said and "Traceback" not in said
-    return said
+    text = str(caught.value)
+    assert text.startswith("Upscale: ") and "\n" not in text and "Traceback" not in text
+    return text
 
 
 CLIPS = [
@@ -42,9 +40,9 @@ CLIPS = [
 ]
 
 
-@pytest.mark.parametrize(("clip", "said"), CLIPS, ids=[said[:24] for _, said in CLIPS])
-def test_clips_that_cannot_be_upscaled(clip, said):
-    assert re.search(said, refusal(clip()))
+@pytest.mark.parametrize(("clip", "sentence"), CLIPS, ids=[sentence[:24] for _, sentence in CLIPS])
+def test_clips_that_cannot_be_upscaled(clip, sentence):
+    assert re.search(sentence, refusal(clip()))
 
 
 ARGUMENTS = [
@@ -64,9 +62,9 @@ ARGUMENTS = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "said"), ARGUMENTS, ids=[str(a) for a, _ in ARGUMENTS])
-def test_arguments_that_cannot_be_used(arguments, said):
-    assert said in refusal(RGB, **arguments)
+@pytest.mark.parametrize(("arguments", "sentence"), ARGUMENTS, ids=[str(a) for a, _ in ARGUMENTS])
+def test_arguments_that_cannot_be_used(arguments, sentence):
+    assert sentence in refusal(RGB, **arguments)
 
 
 def test_a_scale_without_a_bundled_model(monkeypatch):
@@ -74,7 +72,7 @@ def test_a_scale_without_a_bundled_model(monkeypatch):
     assert "no model for scale 2 comes with vsduf; name a weights file" in refusal(RGB, scale=2)
 
 
-def test_torch_without_cuda_says_what_mends_it(monkeypatch):
+def test_torch_without_cuda_names_the_command_that_installs_it(monkeypatch):
     monkeypatch.setattr(torch.version, "cuda", None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert "was built without CUDA; pip install" in refusal(RGB, device_id=0)
@@ -88,14 +86,14 @@ def test_damaged_and_foreign_weights(tmp_path):
     assert "foreign.txt" in refusal(RGB, model=str(foreign))
 
 
-def test_no_clip():
+def test_a_missing_clip():
     with pytest.raises(vs.Error, match="Upscale: argument clip is required"):
         core.duf.Upscale()
     with pytest.raises(vs.Error, match="Upscale: the clip is of type NoneType; give a VapourSynth video node"):
         vsduf.upscale(None)
 
 
-def test_interlaced_frames_later_in_a_clip_fail_alone():
+def test_an_interlaced_frame_later_in_a_clip_is_that_frame_s_error():
     marked = RGB.std.FrameEval(lambda n: RGB.std.SetFrameProps(_FieldBased=2) if n else RGB)
     node = core.duf.Upscale(marked)
     with pytest.raises(vs.Error, match=r"Upscale: frame 1: the clip is field-based"):
@@ -103,19 +101,6 @@ def test_interlaced_frames_later_in_a_clip_fail_alone():
     node.get_frame(0).close()
 
 
-def test_alpha_on_some_frames_fails_by_name():
-    alpha = RGB.std.ClipToProp(noise(vs.GRAY8, 32, 32, 2), "_Alpha")
-    node = core.duf.Upscale(RGB.std.FrameEval(lambda n: alpha if n else RGB))
-    with pytest.raises(vs.Error, match="Upscale: frame 1: _Alpha is on some frames only"):
-        node.get_frame(1)
-
-
-def test_a_source_that_fails_is_quoted():
+def test_a_source_s_error_is_quoted():
     broken = RGB.std.FrameEval(lambda n: RGB.std.BlankClip(width=8))
     assert "first frame cannot be read as RGB" in refusal(broken)
-
-
-def test_tilesize_takes_one_number_or_two():
-    assert (pair(None), pair(64), pair([64]), pair((64, 48))) == (None, (64, 64), (64, 64), (64, 48))
-    with pytest.raises(ArgumentError, match="tilesize has 0 values"):
-        pair([])

@@ -1,4 +1,4 @@
-"""core.duf: the functions as VapourSynth sees them, frame properties, siting, order, threads, lifetime."""
+"""core.duf's functions, frame properties, siting, order of requests, threads and lifetime."""
 
 import random
 import subprocess
@@ -21,7 +21,7 @@ core = vs.core
 HERE = Path(__file__).parents[1] / "helpers"
 
 
-def test_the_functions_are_there_without_an_import():
+def test_vapoursynth_has_the_functions_without_an_import():
     script = (
         "from vapoursynth import core; import sys; print(core.duf.Upscale.signature); assert 'vsduf' not in sys.modules"
     )
@@ -32,18 +32,18 @@ def test_the_functions_are_there_without_an_import():
     assert not out.stderr
 
 
-def test_version_tells_what_is_installed():
-    told = core.duf.Version()
-    assert told["version"] == vsduf.__version__
-    assert set(told) == {"version", "torch", "cuda", "spin_count", "devices", "models"}
+def test_version_lists_what_is_installed():
+    found = core.duf.Version()
+    assert found["version"] == vsduf.__version__
+    assert set(found) == {"version", "torch", "cuda", "spin_count", "devices", "models"}
 
 
 def test_bind_is_not_for_users():
-    with pytest.raises(vs.Error, match="only vsduf calls this"):
+    with pytest.raises(vs.Error, match="only vsduf may call this function"):
         core.duf.Bind(upscale=print, version=print)
 
 
-def test_both_doors_lead_to_the_same_picture():
+def test_the_native_and_the_python_function_make_the_same_picture():
     clip = noise(vs.YUV420P8, 16, 16, 3)
     assert bytes_of(core.duf.Upscale(clip), 1) == bytes_of(vsduf.upscale(clip), 1)
 
@@ -60,45 +60,16 @@ def test_all_properties_of_the_centre_frame_are_kept():
             assert dict(result.get_frame(n).props) == dict(source.get_frame(n).props)
 
 
-@pytest.mark.parametrize("fmt", [vs.GRAY8, vs.GRAY10, vs.GRAY16, vs.GRAYS])
-def test_alpha_is_upscaled_too(fmt):
-    plane = noise(fmt, 6, 4, 4, low=0, high=1, seed=5).std.SetFrameProps(own=7)
-    source = noise(vs.RGB24, 6, 4, 4).std.ClipToProp(plane, "_Alpha").std.SetFrameProps(_SceneChangePrev=1)
-    colour, alpha = Nearest(3), Nearest(3)
-    result = graph.upscale_with(source, colour, alpha=alpha)
-    with result.get_frame(2) as frame:
-        made = frame.props["_Alpha"]
-        assert (made.width, made.height, made.format.id) == (18, 12, fmt)
-        assert dict(made.props) == dict(plane.get_frame(2).props)
-        expected = planes_of(plane, 2)[0].repeat(3, 0).repeat(3, 1)
-        assert np.abs(np.asarray(made[0]).astype(float) - expected).max() <= (1e-6 if fmt == vs.GRAYS else 0)
-    assert alpha.windows == [[2] * 7]  # the picture's cuts are the alpha's
-
-
-def test_the_engine_makes_alpha_by_itself():
-    source = noise(vs.RGB24, 16, 16, 2)
-    result = core.duf.Upscale(source.std.ClipToProp(noise(vs.GRAY8, 16, 16, 2, low=1, high=1), "_Alpha"))
-    alpha = np.asarray(result.get_frame(1).props["_Alpha"][0])
-    assert alpha.shape == (64, 64) and alpha.min() >= 250
-    assert bytes_of(result, 1) == bytes_of(core.duf.Upscale(source), 1)
-
-
-def test_alpha_without_an_upscaler_for_it_is_refused():
-    source = noise(vs.RGB24, 8, 8).std.ClipToProp(noise(vs.GRAY8, 8, 8), "_Alpha")
-    with pytest.raises(vs.Error, match="Upscale: the frames have _Alpha; give an upscaler for it"):
-        graph.upscale_with(source, Nearest())
-
-
 def wave(y, x):
-    """A smooth picture, at any coordinates."""
+    """A smooth picture at any coordinates."""
     return 0.5 + 0.25 * np.sin(0.21 * x + 0.3) * np.cos(0.17 * y)
 
 
 class TopLeft(Nearest):
-    """A perfect upscaler that takes LR pixel i to sit on HR pixel R * i, as the authors' networks do."""
+    """An exact upscaler that takes LR pixel i to lie on HR pixel R * i, as the authors' networks do."""
 
     def __call__(self, window, frames, out):
-        # the source is sampled at R * i + (R - 1) / 2, which this upscaler calls R * i
+        # LR pixel i was sampled at R * i + (R - 1) / 2, which this upscaler takes for R * i
         rows, columns = np.mgrid[: out[0].shape[0], : out[0].shape[1]] + (self.scale - 1) / 2
         for high in out:
             high[...] = wave(rows, columns)
@@ -112,7 +83,7 @@ def test_a_top_left_upscaler_lines_up_with_the_resizers(scale):
     truth = wave(*np.mgrid[: 24 * scale, : 32 * scale])
     inner = np.s_[12:-12, 12:-12]
     assert np.abs(made - truth)[inner].max() < 1e-3
-    shifted = planes_of(graph.upscale_with(source, TopLeft(scale)))[0]  # the same, taken for centre-sited
+    shifted = planes_of(graph.upscale_with(source, TopLeft(scale)))[0]  # the same picture without the shift
     assert np.abs(shifted - truth)[inner].max() > 0.02
     resized = planes_of(source.resize.Lanczos(32 * scale, 24 * scale))[0]
     assert np.abs(made - resized)[inner].max() < 0.01
@@ -132,13 +103,13 @@ def test_any_order_gives_the_same_bytes():
 
 
 class Alone(Mixing):
-    """Fails where it is called while it works."""
+    """Raises an error if it is called while another call runs."""
 
     free = threading.Lock()
 
     def __call__(self, window, frames, out):
         if not self.free.acquire(blocking=False):
-            raise RuntimeError("called twice at a time")
+            raise RuntimeError("two calls at a time")
         time.sleep(0.001)  # other threads may run
         super().__call__(window, frames, out)
         self.free.release()
@@ -151,7 +122,7 @@ def test_an_upscaler_is_called_by_one_thread_at_a_time():
 
 
 class Together(Mixing):
-    """Waits until two frames are made at a time."""
+    """Returns only once two threads call it at a time."""
 
     at_once = 2
 
@@ -164,7 +135,7 @@ class Together(Mixing):
         super().__call__(window, frames, out)
 
 
-def test_an_upscaler_that_gains_from_it_is_called_by_several_threads():
+def test_an_upscaler_with_at_once_2_is_called_by_two_threads():
     if vs.core.num_threads < 2:
         pytest.skip("VapourSynth has one thread here")
     source = noise(vs.RGB24, 8, 8, 20)
@@ -174,7 +145,7 @@ def test_an_upscaler_that_gains_from_it_is_called_by_several_threads():
             assert b"".join(np.array(frame[i]).tobytes() for i in range(3)) == bytes_of(linear, n)
 
 
-def test_threads_that_ask_at_once_get_the_same_bytes():
+def test_concurrent_threads_get_the_same_bytes():
     source = noise(vs.RGB24, 16, 16, 8)
     linear = [bytes_of(graph.upscale_with(source, Mixing()), n) for n in range(8)]
     node, wrong = graph.upscale_with(source, Mixing()), []
@@ -204,17 +175,19 @@ def test_the_upscaler_is_closed_with_its_node(fmt):
         assert upscaler.closed == 1
 
 
-def test_a_frame_that_fails_says_why_and_the_next_one_works():
-    node = graph.upscale_with(noise(vs.YUV420P8, 8, 8, 9), Failing({3}, RuntimeError("no more tea")))
+@pytest.mark.parametrize("error", [RuntimeError("broken"), SystemExit(3), KeyboardInterrupt("broken"), GeneratorExit()])
+def test_an_upscaler_s_error_is_the_frame_s_error(error):
+    node = graph.upscale_with(noise(vs.YUV420P8, 8, 8, 9), Failing({3}, error))
     for _ in range(2):
         with pytest.raises(vs.Error) as caught:
             node.get_frame(3)
-        assert str(caught.value) == "Upscale: frame 3: RuntimeError: no more tea"
+        assert str(caught.value) == f"Upscale: frame 3: {type(error).__name__}: {error}".removesuffix(": ")
         node.get_frame(4).close()
 
 
-def test_cores_come_and_go():
-    """Sixty cores in one process, each with an Upscale node that made frames, freed in either order."""
+@pytest.mark.slow
+def test_cores_are_opened_and_destroyed():
+    """Sixty cores in one process, each with an Upscale node that made frames; either is freed first."""
     run = subprocess.run(
         [sys.executable, "-m", "helpers.cores"], cwd=HERE.parent, capture_output=True, text=True, timeout=300
     )

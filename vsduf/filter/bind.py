@@ -1,7 +1,8 @@
-"""Hands the Python functions to the native plugin, and converts what VapourSynth passes them."""
+"""Gives the native plugin its Python functions, and converts the arguments that VapourSynth passes them."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import vapoursynth as vs
@@ -11,30 +12,28 @@ from vsduf.filter.refusals import or_sentence
 
 
 def bind() -> None:
-    """Gives `core.duf.Upscale` and `core.duf.Version` their functions; called by the plugin, on its caller's thread."""
+    """Gives `core.duf.Upscale` and `core.duf.Version` their functions. The plugin calls this on its caller's thread."""
     vs.core.duf.Bind(upscale=or_sentence(_upscale), version=or_sentence(version))
 
 
 def _upscale(**arguments: Any) -> vs.VideoNode:
-    """Calls `upscale` with VapourSynth's types turned into Python's: data to str, int flags to bool."""
-    for name, kind in (("model", _text), ("fp16", bool), ("scenecut", bool)):
+    """Calls `upscale` with VapourSynth's types converted to Python's: data to str, integer flags to bool."""
+    for name, kind in (("model", _text), ("fp16", bool), ("scenecut", bool), ("square", bool)):
         if arguments.get(name) is not None:
             arguments[name] = kind(arguments[name])
     return upscale(**arguments)
 
 
 def _text(value: str | bytes) -> str:
-    return str(value, "utf-8") if isinstance(value, bytes) else value
+    return os.fsdecode(value) if isinstance(value, bytes) else value  # a path need not be valid UTF-8
 
 
 def version() -> dict[str, Any]:
     """Returns what `core.duf.Version()` shows.
 
-    version, torch, cuda ("none" where torch has none), spin_count (GOMP_SPINCOUNT, "" where it is not set), devices
-    (names of the CUDA devices in the order of device_id) and models (the bundled ones).
+    version, torch: their versions. cuda: the version that torch was built with, or "none". spin_count: GOMP_SPINCOUNT,
+    or "". devices: names of the CUDA devices, by device_id. models: names of the bundled models.
     """
-    import os
-
     import torch
 
     from vsduf import __version__

@@ -1,36 +1,51 @@
-"""What `upscale` refuses of a clip before any frame is made, each by name."""
+"""Refuses clips that cannot be upscaled, before any frame is made."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import vapoursynth as vs
 
 from vsduf.errors import ArgumentError
 from vsduf.filter import colour
+from vsduf.upscaler import SCALES
 
-SCALES = (2, 3, 4)
-MAX_PIXELS = 2**29  # of an output plane: 2 GiB as float, and offsets into three planes stay within 32 bits
+MAX_PIXELS = 2**29  # of an output plane: 2 GiB as float; offsets into three planes stay within 32 bits
 
 
-def check_clip(clip: vs.VideoNode, scale: int) -> vs.VideoFrame:
-    """The clip's first frame; raises ArgumentError where the clip cannot be upscaled `scale` times."""
+def check_clip(clip: vs.VideoNode) -> vs.VideoFrame:
+    """Returns the clip's first frame; raises ArgumentError if the clip cannot be upscaled."""
     if not isinstance(clip, vs.VideoNode):
         raise ArgumentError(f"the clip is of type {type(clip).__name__}; give a VapourSynth video node")
-    if scale not in SCALES:
-        raise ArgumentError(f"scale is {scale}; give 2, 3 or 4")
     _check_format(clip)
-    width, height = clip.width * scale, clip.height * scale
-    if width * height > MAX_PIXELS:
-        raise ArgumentError(
-            f"the output would be {width}x{height}, more than {MAX_PIXELS} pixels; crop the clip or lower scale"
-        )
     try:
         first = colour.to_rgb(clip).get_frame(0)
     except vs.Error as error:
         raise ArgumentError(f"the clip's first frame cannot be read as RGB: {error}") from error
     check_progressive(first)
     return first
+
+
+def check_scale(scale: int) -> None:
+    """Raises ArgumentError for a scale other than 2, 3 and 4."""
+    if scale not in SCALES:
+        raise ArgumentError(f"scale is {scale}; give 2, 3 or 4")
+
+
+def check_pixels(width: int, height: int) -> None:
+    """Raises ArgumentError for a picture that is too large."""
+    if width * height > MAX_PIXELS:
+        raise ArgumentError(
+            f"the output would be {width}x{height}, more than {MAX_PIXELS} pixels; "
+            "crop the clip, or lower its scale or size"
+        )
+
+
+def check_progressive(frame: vs.VideoFrame) -> None:
+    """Raises ArgumentError if _FieldBased says that the frame is interlaced."""
+    if frame.props.get("_FieldBased", 0):
+        raise ArgumentError(
+            f"the clip is field-based (_FieldBased={int(frame.props['_FieldBased'])}); deinterlace it first, "
+            "or if its frames are in fact progressive, use std.SetFrameProps(_FieldBased=0)"
+        )
 
 
 def _check_format(clip: vs.VideoNode) -> None:
@@ -41,22 +56,3 @@ def _check_format(clip: vs.VideoNode) -> None:
         raise ArgumentError(f"the clip is {fmt.name} of variable size; cut it into constant parts first")
     if fmt.sample_type == vs.INTEGER and fmt.bits_per_sample > 16:
         raise ArgumentError(f"the clip is {fmt.name}; convert it to at most 16 bits or to float first")
-
-
-def check_progressive(frame: vs.VideoFrame) -> None:
-    """Raises ArgumentError where _FieldBased says that the frame is interlaced."""
-    if frame.props.get("_FieldBased", 0):
-        raise ArgumentError(
-            f"the clip is field-based (_FieldBased={int(frame.props['_FieldBased'])}); deinterlace it first, "
-            "or if it is progressive in truth, use std.SetFrameProps(_FieldBased=0)"
-        )
-
-
-def pair(tilesize: int | Sequence[int] | None) -> tuple[int, int] | None:
-    """Width and height of a tile, from one number or two; raises ArgumentError for any other count."""
-    if tilesize is None:
-        return None
-    sizes = [tilesize] if isinstance(tilesize, int) else list(tilesize)
-    if len(sizes) not in (1, 2):
-        raise ArgumentError(f"tilesize has {len(sizes)} values; give one, or width and height")
-    return sizes[0], sizes[-1]

@@ -1,8 +1,8 @@
-"""Formats: every clip reaches the network as RGB and leaves in its own format, with zimg (core.resize) in between.
+"""Converts clips to RGB for the network and back to their own format, with zimg (core.resize).
 
-RGB24, RGB48, RGBH and RGBS pass as they are. All else becomes RGBS of the same transfer and primaries, so that only
-matrix, range and chroma location matter, and those are read from every frame: a clip may change them midway. Values out
-of range (super-whites, floats beyond 0..1) pass through RGBS and are cut only where the format cannot hold them.
+RGB24, RGB48, RGBH and RGBS are not converted. All other formats become RGBS of the same transfer and primaries, so that
+only matrix, range and chroma location matter. They are read from every frame: a clip may change them midway. Values
+outside the nominal range (super-whites, floats beyond 0..1) are kept by RGBS and clipped only by integer formats.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DIRECT = (vs.RGB24, vs.RGB48, vs.RGBH, vs.RGBS)
 
 
 class Colour(NamedTuple):
-    """What zimg must be told of a frame. chroma: _ChromaLocation, -1 where zimg's default (left) holds."""
+    """A frame's properties that zimg needs. chroma: _ChromaLocation, or -1 for zimg's default (left)."""
 
     matrix: int
     full_range: bool
@@ -28,7 +28,7 @@ class Colour(NamedTuple):
 def colour_of(props: Mapping[str, Any], family: int, height: int) -> Colour:
     """Reads _Matrix, _Range and _ChromaLocation. family: vs.GRAY, vs.RGB or vs.YUV; height: the source's, in pixels.
 
-    zimg refuses by name what has no meaning (YUV with _Matrix=0) or no formula (_Matrix=11).
+    Combinations without a meaning (YUV with _Matrix=0) or a formula (_Matrix=11) are refused by zimg, with a message.
     """
     matrix = int(props.get("_Matrix", UNSPECIFIED))
     if family == vs.RGB:
@@ -40,7 +40,7 @@ def colour_of(props: Mapping[str, Any], family: int, height: int) -> Colour:
 
 
 def to_rgb(clip: vs.VideoNode) -> vs.VideoNode:
-    """The clip as the network takes it: unchanged where its format is in DIRECT, else RGBS of the same size."""
+    """Returns the clip as the network reads it: unchanged if its format is in DIRECT, else RGBS of the same size."""
     if clip.format.id in DIRECT:
         return clip
 
@@ -52,7 +52,7 @@ def to_rgb(clip: vs.VideoNode) -> vs.VideoNode:
 
 
 def from_rgb(rgb: vs.VideoNode, clip: vs.VideoNode) -> vs.VideoNode:
-    """`rgb` in the format of `clip`, and with exactly its frame properties. rgb: of `to_rgb`'s format, of any size."""
+    """Returns `rgb` in the format of `clip` and with exactly its properties. rgb: of `to_rgb`'s format, any size."""
     if rgb.format.id == clip.format.id:
         return rgb.std.CopyFrameProps(clip)
 
@@ -65,7 +65,7 @@ def from_rgb(rgb: vs.VideoNode, clip: vs.VideoNode) -> vs.VideoNode:
 
 
 def _per_colour(template: vs.VideoNode, clip: vs.VideoNode, convert: Callable[[Colour], vs.VideoNode]) -> vs.VideoNode:
-    """Converts each frame by the colour of `clip`'s frame of the same number; one conversion node a colour."""
+    """Converts each frame by the colour of `clip`'s frame of the same number, with one conversion node per colour."""
     family, height = clip.format.color_family, clip.height
     nodes: dict[Colour, vs.VideoNode] = {}
 
@@ -73,7 +73,7 @@ def _per_colour(template: vs.VideoNode, clip: vs.VideoNode, convert: Callable[[C
         colour = colour_of(f.props, family, height)
         if colour not in nodes:
             nodes[colour] = convert(colour)
-            nodes[colour].std.SetVideoCache(mode=0)  # its one reader is FrameEval, which VapourSynth does not know
+            nodes[colour].std.SetVideoCache(mode=0)  # FrameEval is its only reader, which VapourSynth cannot see
         return nodes[colour]
 
     return template.std.FrameEval(select, prop_src=[clip])

@@ -1,4 +1,4 @@
-"""Calls an upscaler for each frame: VapourSynth frames in, a picture of R times the size out."""
+"""Calls an upscaler for each frame: VapourSynth frames in, a picture of R times their size out."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from vsduf.upscaler import Upscaler
 
 
 class FrameCallback:
-    """Makes frames for the window node, and closes the upscaler when that node is freed; nothing else may hold this."""
+    """The Python function of the window node. Closes the upscaler when the node is freed; only the node may hold it."""
 
     def __init__(self, upscaler: Upscaler, scenecut: bool, has_alpha: bool) -> None:
         self.upscaler, self.scenecut, self.has_alpha = upscaler, scenecut, has_alpha
         weakref.finalize(self, upscaler.close)
 
     def __call__(self, n: int, first: int, frames: vs.VideoFrame | Sequence[vs.VideoFrame]) -> vs.VideoFrame:
-        """Returns the picture of frame n, without properties: the caller adds those of the source's frame n.
+        """Returns the picture of frame n without properties; the caller adds those of the source's frame n.
 
-        frames: source frames from number `first` on, as many of n - 3 to n + 3 as the clip has; VapourSynth passes a
-        single one without its list. Raises vs.Error, one sentence, where there can be no picture.
+        frames: consecutive source frames of which `first` is the number, as many of n - 3 to n + 3 as the clip has;
+        VapourSynth passes a list of one as the frame itself. Raises vs.Error, one sentence, if frame n cannot be made.
         """
         with as_frame_errors(n):
             return self._picture(n, first, [frames] if isinstance(frames, vs.VideoFrame) else frames)
@@ -38,7 +38,7 @@ class FrameCallback:
         check_progressive(centre)
         if ("_Alpha" in centre.props) != self.has_alpha:
             raise ArgumentError(
-                "_Alpha is on some frames only; give all of them one, or remove it with RemoveFrameProps"
+                "_Alpha is on some frames only; give one to every frame, or remove it with std.RemoveFrameProps"
             )
         cuts = [f.props for f in frames] if self.scenecut else [{}] * len(frames)
         numbers = window(n, scene_starts(first, cuts))
@@ -49,5 +49,5 @@ class FrameCallback:
 
 
 def planes(frame: vs.VideoFrame) -> list[NDArray[Any]]:
-    """Views of a frame's planes, [H, W] each, without a copy; writable where the frame is."""
+    """Returns views of a frame's planes, [H, W] each, without a copy; writable if the frame is."""
     return [np.asarray(frame[i]) for i in range(len(frame))]

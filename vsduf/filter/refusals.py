@@ -1,4 +1,4 @@
-"""Turns errors into the vs.Error that VapourSynth shows: one sentence that begins with the filter's name."""
+"""Converts errors to the vs.Error that VapourSynth shows: one sentence that begins with the filter's name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vsduf.errors import DufError
 
 @contextlib.contextmanager
 def as_filter_errors(where: str = "") -> Iterator[None]:
-    """Turns DufError into vs.Error, "Upscale: sentence". where: goes before the sentence, such as "frame 7: "."""
+    """Converts DufError to vs.Error, "Upscale: sentence". where: put before the sentence, such as "frame 7: "."""
     try:
         yield
     except DufError as error:
@@ -23,22 +23,25 @@ def as_filter_errors(where: str = "") -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_frame_errors(n: int) -> Iterator[None]:
-    """Turns every error met while frame n is made into vs.Error; the traceback of an unforeseen one is logged."""
+    """Converts every error that is raised while frame n is made to vs.Error; logs an unexpected error's traceback.
+
+    SystemExit and KeyboardInterrupt too: on VapourSynth's threads they would end the process without a message.
+    """
     try:
         with as_filter_errors(f"frame {n}: "):
             yield
     except vs.Error:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         vs.core.log_message(vs.MESSAGE_TYPE_DEBUG, traceback.format_exc())
-        raise vs.Error(f"Upscale: frame {n}: {type(error).__name__}: {error}") from error
+        text = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise vs.Error(f"Upscale: frame {n}: {text}") from error
 
 
 def or_sentence(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wraps a function that VapourSynth calls: a vs.Error's text is returned instead of raised.
+    """Wraps a function that VapourSynth calls: the text of a vs.Error is returned instead of raised.
 
-    VapourSynth shows the whole traceback of what a Python function raises; the native side turns a returned text into
-    an ordinary filter error.
+    VapourSynth would show the traceback of an exception; the native plugin makes a filter error of a returned text.
     """
 
     def call(**arguments: Any) -> Any:

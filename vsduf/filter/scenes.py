@@ -1,4 +1,4 @@
-"""Marks scene cuts, for clips that come without marks of their own."""
+"""Marks scene cuts in clips whose source does not mark them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from vsduf.cuts import THRESHOLD, is_cut
 
 
 def mark_cuts(clip: vs.VideoNode, threshold: float = THRESHOLD) -> vs.VideoNode:
-    """`clip` with _SceneChangePrev=1 on each frame whose luma (RGB: green) makes a leap from the frame before.
+    """Returns `clip` with _SceneChangePrev=1 on the first frame of each scene.
 
-    A leap is a difference above `threshold` that is also twice that of the frames before and after.
+    threshold: least mean absolute difference of luma (RGB: green) from the frame before, as a share of the sample
+    range. The difference must also be twice those of the frames before and after: fast motion is not a cut.
     """
     if clip.num_frames < 2:
         return clip

@@ -1,4 +1,4 @@
-"""Which seven frames make a window: clip ends and scene cuts."""
+"""Selects the seven frames of a window; windows end at scene cuts and at the clip's ends."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from vsduf.upscaler import RADIUS
 
 
 def window(n: int, cuts: Mapping[int, bool]) -> list[int]:
-    """The frame numbers n - 3 to n + 3; beyond a cut or an end of the clip the nearest frame of n's scene is repeated.
+    """Returns frame numbers n - 3 to n + 3. Beyond a cut or an end of the clip, n's scene's nearest frame is repeated.
 
-    cuts: every frame from n - 3 to n + 3 that the clip has, and whether a scene starts with it.
+    cuts: whether a scene starts at each frame, for all frames from n - 3 to n + 3 that the clip has.
     """
     before, after = [n], [n]
     for _ in range(RADIUS):
@@ -22,9 +22,9 @@ def window(n: int, cuts: Mapping[int, bool]) -> list[int]:
 
 
 def scene_starts(first: int, props: Sequence[Mapping[str, Any]]) -> dict[int, bool]:
-    """Whether a scene starts with each frame, from the properties of consecutive frames of which `first` is the number.
+    """Returns whether a scene starts at each frame: by its _SceneChangePrev, or the frame before's _SceneChangeNext.
 
-    A frame starts a scene where it has _SceneChangePrev=1 or the frame before it _SceneChangeNext=1.
+    first: number of the first of the consecutive frames. props: the frames' properties.
     """
     starts = [bool(p.get("_SceneChangePrev", 0)) for p in props]
     ends = [False, *(bool(p.get("_SceneChangeNext", 0)) for p in props[:-1])]
