@@ -15,8 +15,8 @@ def random_network(config: DufConfig, seed: int = 0) -> Duf:
     network = Duf(config).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm3d):
-            module.running_mean.normal_(0, 0.2)
-            module.running_var.uniform_(0.2, 2)
+            nn.init.normal_(module.get_buffer("running_mean"), 0, 0.2)
+            nn.init.uniform_(module.get_buffer("running_var"), 0.2, 2)
             nn.init.normal_(module.weight, 0.8, 0.3)
             nn.init.normal_(module.bias, 0, 0.3)
             with torch.no_grad():
