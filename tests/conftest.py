@@ -1,8 +1,8 @@
-"""What every test wants: one thread for tiny tensors, and no deadlines on a machine that does other work."""
+"""Settings for all tests: one thread, as tensors are tiny, and no deadlines, as other programs may run."""
 
 import torch
 from hypothesis import settings
 
-torch.set_num_threads(1)  # two threads that wait for each other at every small layer cost more than they give
+torch.set_num_threads(1)  # with tiny tensors, threads wait for each other longer than they compute
 settings.register_profile("vsduf", deadline=None)
 settings.load_profile("vsduf")

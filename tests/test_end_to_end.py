@@ -1,4 +1,4 @@
-"""The main job with the real programs: a script, vspipe, ffmpeg, and a film that plays."""
+"""A script through vspipe and ffmpeg into a film that plays, with the real programs."""
 
 import os
 import re
@@ -15,9 +15,7 @@ import vapoursynth as vs
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 VSPIPE = Path(sys.executable).with_name("vspipe")
-ACTIVATED = os.environ | {
-    "PATH": f"{VSPIPE.parent}{os.pathsep}{os.environ['PATH']}"
-}  # vspipe asks there for its Python
+ACTIVATED = os.environ | {"PATH": f"{VSPIPE.parent}{os.pathsep}{os.environ['PATH']}"}  # vspipe finds its Python there
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
 
@@ -27,7 +25,7 @@ def vspipe(*words):
 
 @pytest.fixture
 def small(tmp_path):
-    """A script whose output is quick to make: the middle of six frames."""
+    """Returns a script that upscales the middle of six frames, which is quick."""
     script = tmp_path / "small.vpy"
     script.write_text(
         "from vapoursynth import core\n"
@@ -47,9 +45,9 @@ def test_script_to_y4m_to_film(tmp_path):
         encode = [FFMPEG, "-v", "error", "-i", "-", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "12"]
         encode += ["-pix_fmt", "yuv420p10le", film]
         encoder = subprocess.run(encode, stdin=pipe.stdout, capture_output=True, timeout=300)
-        told = pipe.stderr.read().decode()
-    assert (encoder.returncode, encoder.stderr, pipe.returncode) == (0, b"", 0), told
-    assert "Output 4 frames" in told
+        messages = pipe.stderr.read().decode()
+    assert (encoder.returncode, encoder.stderr, pipe.returncode) == (0, b"", 0), messages
+    assert "Output 4 frames" in messages
 
     made = vs.core.bs.VideoSource(film, cachemode=0)
     source = vs.core.bs.VideoSource(EXAMPLES / "city.mkv", cachemode=0)
@@ -61,7 +59,7 @@ def test_script_to_y4m_to_film(tmp_path):
         assert difference < 0.012
 
 
-def test_stdout_holds_nothing_but_video(small):
+def test_stdout_has_only_video(small):
     run = vspipe("-c", "y4m", small, "-")
     header, _, _ = run.stdout.partition(b"\n")
     frame = len(b"FRAME\n") + 192 * 128 * 3 // 2
@@ -69,7 +67,8 @@ def test_stdout_holds_nothing_but_video(small):
     assert "warning" not in run.stderr.decode().lower()
 
 
-def test_twenty_runs_end_cleanly(small):
+@pytest.mark.slow
+def test_twenty_runs_end_without_an_error(small):
     with ThreadPoolExecutor(2) as pool:
         runs = list(pool.map(lambda _: vspipe("-c", "y4m", small, "-"), range(20)))
     assert [run.returncode for run in runs] == [0] * 20

@@ -1,4 +1,4 @@
-"""What torch's OpenMP has been told by the time that it is loaded; it says so itself."""
+"""The spin count that torch's OpenMP reports when it is loaded."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from vsduf.system import SPIN_COUNT, USER_SETTINGS
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems' torch has another OpenMP")
 
 
-def told(**environment):
+def spin_count(**environment):
     clean = {name: value for name, value in os.environ.items() if name not in USER_SETTINGS}
     command = [sys.executable, "-c", "import vsduf.engine"]
     environment |= {"OMP_DISPLAY_ENV": "VERBOSE"}
@@ -19,10 +19,10 @@ def told(**environment):
     return next(line.split("'")[1] for line in done.stderr.splitlines() if "GOMP_SPINCOUNT" in line)
 
 
-def test_threads_spin_briefly():
-    assert told() == str(SPIN_COUNT)
+def test_vsduf_shortens_the_spin():
+    assert spin_count() == str(SPIN_COUNT)
 
 
-def test_what_the_user_says_counts():
-    assert told(GOMP_SPINCOUNT="77") == "77"
-    assert told(OMP_WAIT_POLICY="passive") == "0"
+def test_the_user_s_settings_are_kept():
+    assert spin_count(GOMP_SPINCOUNT="77") == "77"
+    assert spin_count(OMP_WAIT_POLICY="passive") == "0"

@@ -1,4 +1,4 @@
-"""What a user installs: sdist, wheel out of it, an empty environment, a script in vspipe."""
+"""The packages: an sdist, a wheel built from it, both installed into an empty environment, a script in vspipe."""
 
 import importlib.util
 import os
@@ -28,7 +28,7 @@ def run(*words, **options):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """Paths of the sdist and of the wheel that was built out of it."""
+    """Returns the paths of the sdist and of the wheel that was built from it."""
     folder = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT)
     (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
@@ -66,8 +66,11 @@ def test_the_manifest_names_the_library(built):
 
 @pytest.fixture(scope="module")
 def environment(built, tmp_path_factory):
-    """A new virtual environment with the wheel in it. What vsduf depends on is lent by this one, VapourSynth is copied:
-    plugins belong to the VapourSynth that they are installed beside."""
+    """Returns the Python of a new virtual environment with the wheel in it.
+
+    The packages that vsduf depends on are those of this environment, but VapourSynth is copied: it loads the plugins
+    that are installed beside it.
+    """
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=os.name != "nt")
     here, python = Path(sysconfig.get_path("purelib")), folder / "bin" / "python"

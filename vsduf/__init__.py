@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vsduf import system
 
-system.shorten_spinning()  # before anything imports torch, whose OpenMP reads the setting once
+system.shorten_spinning()  # before torch is imported: its OpenMP reads the setting once
 
 from vsduf.errors import ArgumentError, DeviceError, DufError, MediaError, WeightsError  # noqa: E402
 from vsduf.filter import mark_cuts, once, upscale, upscale_with  # noqa: E402
@@ -37,7 +37,7 @@ _LAZY = {"models": ("catalogue", "bundled"), "load_weights": ("weights", "load")
 
 
 def __getattr__(name: str) -> Any:
-    """Loads the names of the network's room when they are first used: with `load_weights` comes torch."""
+    """Returns `models` or `load_weights` at their first use; torch is imported with `load_weights`."""
     if name not in _LAZY:
         raise AttributeError(f"module 'vsduf' has no attribute {name!r}")
     module, function = _LAZY[name]

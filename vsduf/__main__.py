@@ -1,4 +1,4 @@
-"""Runs the `vsduf` program as `python -m vsduf`."""
+"""Runs the `vsduf` program by `python -m vsduf`."""
 
 import sys
 

@@ -1,9 +1,9 @@
-"""Everything that vsduf refuses, as one family; each message is one sentence: what came, then what to do.
+"""The errors that vsduf raises on purpose. Each message is one sentence: what was found, and what to do.
 
 DufError
 |- ArgumentError   an argument or a clip that cannot be used
-|- WeightsError    a weights file that is missing, damaged, foreign or does not fit
-|- DeviceError     a device that is not there, or cannot do what was asked
+|- WeightsError    a weights file that is missing, damaged, of another kind, or for another scale
+|- DeviceError     a device that does not exist, or cannot do what was asked
 `- MediaError      a video that cannot be read or written
 """
 
@@ -17,11 +17,11 @@ class ArgumentError(DufError):
 
 
 class WeightsError(DufError):
-    """A weights file that is missing, damaged, foreign or does not fit."""
+    """A weights file that is missing, damaged, of another kind, or for another scale."""
 
 
 class DeviceError(DufError):
-    """A device that is not there, or cannot do what was asked."""
+    """A device that does not exist, or cannot do what was asked."""
 
 
 class MediaError(DufError):

@@ -1,4 +1,4 @@
-"""Where low-resolution samples lie: in the middle of their block of high-resolution pixels, or on its corner."""
+"""Where low-resolution (LR) samples lie on the high-resolution (HR) grid."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from enum import StrEnum
 
 
 class Siting(StrEnum):
-    """The place of LR pixel i on the HR grid; R is the scale.
+    """The position of LR pixel i on the HR grid; R is the scale.
 
-    CENTER: at HR position R * i + (R - 1) / 2, as zimg and every other resizer has it. TOP_LEFT: on HR pixel R * i, as
-    the DUF authors train.
+    CENTER: at HR position R * i + (R - 1) / 2, the convention of zimg and of most resizers. TOP_LEFT: on HR pixel
+    R * i, the convention of the DUF authors' networks.
     """
 
     CENTER = "center"

@@ -7,18 +7,18 @@ import ctypes
 import os
 import sys
 
-SPIN_COUNT = 10_000  # turns, about 0.5 ms; GNU's default of 300,000 is longer than a scheduler's time slice
+SPIN_COUNT = 10_000  # iterations, about 0.5 ms; the default of 300,000 lasts longer than a scheduler's time slice
 USER_SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")  # if one of them is set, nothing is changed
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt's parameters, malloc.h
 LARGEST = 2**31 - 1
 
 
 def shorten_spinning() -> None:
-    """Shortens the spin-wait of GNU's OpenMP (GOMP_SPINCOUNT), which reads it once: call this before torch is imported.
+    """Shortens the spin-wait of GNU's OpenMP by setting GOMP_SPINCOUNT, which is read once: call before torch's import.
 
-    Threads that spin for longer than a time slice keep a core from the very thread that they wait for. With two other
-    busy programs on two cores 1.3 to 2.3 of 4.4 frames a second were left, with the default 1.4, 0.2 or none. On an
-    idle machine the short wait costs about 5 %. Does nothing where the environment has one of USER_SETTINGS.
+    Changes nothing if the environment has one of USER_SETTINGS. A thread that spins for longer than a time slice
+    occupies a core that the thread it waits for needs. Beside two other busy programs on two cores, 1.3 to 2.3 of 4.4
+    frames a second were left; with the default 1.4, 0.2 or none. On an idle machine the short wait costs about 5 %.
     """
     if not any(name in os.environ for name in USER_SETTINGS):
         os.environ["GOMP_SPINCOUNT"] = str(SPIN_COUNT)
@@ -27,8 +27,8 @@ def shorten_spinning() -> None:
 def keep_large_blocks() -> bool:
     """Stops glibc from returning freed large blocks to the system, which would zero them again at their next use.
 
-    For programs that allocate the same large tensors at every step. Returns False, and changes nothing, where malloc is
-    not glibc's.
+    Meant for programs that allocate the same large tensors at every step. Returns False, and changes nothing, if malloc
+    is not glibc's.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -40,9 +40,9 @@ def keep_large_blocks() -> bool:
 
 
 def trim_heap() -> None:
-    """Returns free pieces of the heap to the system; does nothing where malloc is not glibc's.
+    """Returns the heap's free memory to the system; does nothing if malloc is not glibc's.
 
-    glibc keeps the pieces that freed video frames leave: 1.1 GiB of them after 3,000 frames of 1920x1080.
+    glibc keeps what freed video frames leave: 1.1 GiB after 3,000 frames of 1920x1080.
     """
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError, AttributeError):
@@ -50,7 +50,7 @@ def trim_heap() -> None:
 
 
 def free_bytes() -> int:
-    """Returns the bytes of main memory that can be had without swapping."""
+    """Returns the bytes of main memory that are available without swapping."""
     import psutil  # takes longer to import than all of vsduf's own modules
 
     return int(psutil.virtual_memory().available)

@@ -1,4 +1,4 @@
-"""A program that opens and destroys VapourSynth cores: run by test_plugin, for a process has one policy for good."""
+"""Opens and destroys VapourSynth cores. A program, run by filter/test_graph.py: a process keeps its first policy."""
 
 import gc
 import threading
@@ -10,7 +10,7 @@ ROUNDS = 60
 
 
 class Policy(vs.EnvironmentPolicy):
-    """One environment a thread, alive until it is destroyed."""
+    """One environment per thread, alive until it is destroyed."""
 
     def on_policy_registered(self, special_api):
         self.api, self.current, self.alive = special_api, threading.local(), set()
@@ -34,7 +34,7 @@ vs.register_policy(policy)
 
 
 def one_core(node_first):
-    """A frame from a core of its own, and whether the upscaler was closed when the core was gone."""
+    """Returns a frame that a core of its own made, and whether the upscaler was closed with that core."""
     from helpers.clips import bytes_of, noise
 
     from vsduf.filter import graph

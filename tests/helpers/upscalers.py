@@ -1,4 +1,4 @@
-"""Upscalers for tests: what stands in for the engine behind `plugin.upscale_with`."""
+"""Upscalers for tests of `upscale_with`, in place of the network's."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from vsduf.siting import Siting
 
 
 class Nearest:
-    """Repeats every pixel of the centre frame; remembers what it was asked, and whether it was closed."""
+    """Repeats every pixel of the centre frame; keeps the windows and centre frames of all calls, and counts `close`."""
 
     at_once = 1
 
@@ -24,7 +24,7 @@ class Nearest:
 
 
 class Mixing(Nearest):
-    """A result that depends on all seven frames and on their order."""
+    """Makes a picture that depends on all seven frames and on their order."""
 
     def __call__(self, window, frames, out):
         for channel, high in enumerate(out):
@@ -33,7 +33,7 @@ class Mixing(Nearest):
 
 
 class Failing(Nearest):
-    """Raises what it is given for chosen frames."""
+    """Raises an error for chosen frames."""
 
     def __init__(self, bad, error):
         super().__init__()
