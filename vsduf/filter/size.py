@@ -93,7 +93,5 @@ def _reaching(source: tuple[int, int], size: tuple[int, int]) -> int:
 
 def _nearest(side: Fraction, multiple: int, most: int | None = None) -> int:
     """Returns the multiple nearest to `side`, at least one, and not above `most`."""
-    count = max(1, round(side / multiple))
-    if most is not None and count > 1 and count * multiple > most:
-        count -= 1
-    return count * multiple
+    count = round(side / multiple)
+    return max(1, count if most is None else min(count, most // multiple)) * multiple
