@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from vsduf.filter import graph
 from vsduf.filter.window import scene_starts, window
-from vsduf.network import duf
-from vsduf.upscaler import RADIUS
 
 core = vs.core
 
@@ -31,10 +29,6 @@ def marked(frames, **marks):
         tagged = clip.std.SetFrameProps(**{name: 1})
         clip = clip.std.FrameEval(lambda n, a=clip, b=tagged, on=frozenset(numbers): b if n in on else a)
     return clip
-
-
-def test_the_radius_is_the_network_s():
-    assert duf.RADIUS == RADIUS
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 7, 9])
