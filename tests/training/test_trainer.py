@@ -314,7 +314,7 @@ def test_two_trainings_in_one_folder(run):
     second = trainer(path)
 
     def meanwhile(state):
-        with pytest.raises(ArgumentError, match="another training is at work in"):
+        with pytest.raises(ArgumentError, match="another training runs in"):
             second.run(lambda state: None)
 
     trainer(path).run(meanwhile)

@@ -23,8 +23,9 @@ from vsduf.upscaler import WINDOW
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the configuration file, the time and the device."""
-    parser.add_argument("config", metavar="CONFIG.toml", type=Path, help="configuration of the run: network, footage, schedule")
-    parser.add_argument("--minutes", type=float, metavar="M", help="stop after M minutes; the same command continues the run")
+    what, when = "configuration of the run: network, footage, schedule", "stop after M minutes; run again to continue"
+    parser.add_argument("config", metavar="CONFIG.toml", type=Path, help=what)
+    parser.add_argument("--minutes", type=float, metavar="M", help=when)
     parser.add_argument(
         "--device-id", type=int, metavar="N", help="CUDA device, -1 for the CPU (default: first CUDA device)"
     )

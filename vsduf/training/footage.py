@@ -46,10 +46,10 @@ class Footage:
 def load(videos: Iterable[Path], photos: Iterable[Path], cache: Path, smallest: int = 1, hint: str = "") -> Footage:
     """Loads every video and folder of frames below `videos`, and every picture below `photos`.
 
-    Clips are cut into scenes. Decoded clips are cached in `cache`, one .npy each, which is memory-mapped. Raises ArgumentError for a
-    folder that is missing or holds nothing, for scenes that are all under seven frames, for a cache that is a file, and
-    for pictures under `smallest` pixels high or wide (`hint`: what else than removing them helps); MediaError for a
-    file that cannot be decoded.
+    Clips are cut into scenes. Decoded clips are cached in `cache`, one .npy each, and memory-mapped. smallest: least
+    height and width in pixels; hint: what else than removing a smaller picture helps. Raises ArgumentError for a folder
+    that is missing or holds nothing, for scenes that are all under seven frames, for a cache that is a file, and for
+    smaller pictures; MediaError for a file that cannot be decoded.
     """
     clips: list[Tensor] = []
     pictures: list[Tensor] = []
