@@ -15,9 +15,10 @@ ROOMS = {  # room: the rooms that it may import besides the root modules and its
     "engine": {"network"},
     "evaluation": {"network"},
     "filter": {"engine", "network"},
-    "training": {"evaluation", "film", "network"},
+    "degradations": {"evaluation", "film"},
+    "training": {"degradations", "evaluation", "film", "network"},
     "bench": {"filter", "engine", "network"},
-    "cli": {"filter", "engine", "network", "film", "evaluation", "training", "bench"},
+    "cli": {"filter", "engine", "network", "film", "evaluation", "training", "bench", "degradations"},
 }
 ROOT = {"__init__", "__main__", "cuts", "errors", "matrix", "output", "siting", "system", "upscaler"}
 ROOT_IMPORTS = {"__init__": {"filter", "network"}, "__main__": {"cli"}}  # of the other root modules: no room
@@ -28,8 +29,8 @@ INSIDE = {  # parts of a room, and the modules outside them that may import them
 }
 DOORS = {  # library: the rooms or modules that may import it
     "torch": {
-        "network", "engine", "evaluation", "training", "bench", "filter.bind", "system", "cli.bench", "cli.train",
-        "cli.weights",
+        "network", "engine", "evaluation", "degradations", "training", "bench", "filter.bind", "system", "cli.bench",
+        "cli.train", "cli.weights",
     },
     "vapoursynth": {"filter", "film", "bench", "cli.upscale", "engine.cpu.library"},
     "cupy": {"engine.cuda.runtime"},

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from helpers.footage import moving, texture
 
 from vsduf.evaluation import bicubic
+from vsduf.evaluation.degradation import degrade
 from vsduf.evaluation.metrics import luma, psnr
 from vsduf.training.camera import Camera, moving_photo
 from vsduf.training.footage import Footage
@@ -75,6 +76,18 @@ def test_patches_are_taken_where_something_moves():
     draw, rng = sampler([clip], photo_share=0.0, frames=7), random()
     moved = [float(draw.draw(1, rng)[0].std()) > 0.01 for _ in range(60)]
     assert sum(moved) > 40  # of a place drawn blindly 28, of those drawn with time stopped none
+
+
+def test_degraded_sequences_lie_where_their_truth_lies():
+    """LR of a history, interpolated, is nearer to its HR patch than to one a pixel away; time keeps its pace."""
+    clip = moving(20, 120, 120)
+    history = degrade(torch.from_numpy(clip).float(), 2).round().clamp(0, 255).to(torch.uint8)
+    footage = Footage([torch.from_numpy(clip)], histories=[[history]])
+    draw = Sampler(footage, SampleConfig(scale=2, patch=20, frames=9), Camera(), degraded_share=1.0)
+    sequence, hr = draw.draw(6, random())
+    up = bicubic.upscale(sequence[:, :, 3:-3].transpose(1, 2).flatten(0, 1), 2)
+    other = torch.roll(up, 2, -1)
+    assert float((psnr(luma(up), luma(hr)) - psnr(luma(other), luma(hr))).min()) > 0.5
 
 
 def test_photographs_move_a_little_and_smoothly():

@@ -336,3 +336,19 @@ def test_numbers_that_are_none_are_not_saved(run, tmp_path):
     with pytest.raises(ArgumentError, match="became NaN or infinite by step 2"):
         good.save()
     assert (tmp_path / "out" / run_folder.CHECKPOINT).read_bytes() == kept
+
+
+def test_a_run_on_degraded_footage(run, tmp_path):
+    """Histories are made once, and the validation is degraded too."""
+    path = run(steps=2, validate_every=2)
+    clean = trainer(path).validation
+    path.write_text(
+        f'{path.read_text()}[degradation]\nfamilies = ["web", "dvd"]\nshare = 1.0\nvariants = 2\nphoto_clips = 1\n'
+    )
+    degraded = trainer(path)
+    made = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out" / "footage").glob("history-*.npy")}
+    assert len(made) == 2 * 3  # the clip, the photograph's, and the clip of the validation
+    assert degraded.validation.bicubic < clean.bicubic
+    degraded.run(lambda state: None)
+    trainer(path)
+    assert made == {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out" / "footage").glob("history-*.npy")}

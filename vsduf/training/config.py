@@ -11,6 +11,7 @@ from vsduf.errors import ArgumentError
 from vsduf.network.duf import DEPTHS, WIDTHS, DufConfig
 from vsduf.siting import Siting
 from vsduf.training.camera import Camera
+from vsduf.training.histories import Degradation
 from vsduf.training.muon import OPTIMISERS
 from vsduf.training.samples import SampleConfig
 from vsduf.training.schedule import Finish, Schedule
@@ -18,6 +19,13 @@ from vsduf.upscaler import WINDOW
 
 LISTS = ("footage", "photos", "validation")  # keys that hold several paths
 UNSTATED = "unstated"  # licence and data of a run that names none
+TABLES: dict[str, type[Any]] = {
+    "schedule": Schedule,
+    "finish": Finish,
+    "samples": SampleConfig,
+    "camera": Camera,
+    "degradation": Degradation,
+}
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -59,6 +67,7 @@ class RunConfig:
     finish: Finish = field(default_factory=Finish)
     samples: SampleConfig = field(default_factory=SampleConfig)
     camera: Camera = field(default_factory=Camera)
+    degradation: Degradation = field(default_factory=Degradation)
 
     def __post_init__(self) -> None:
         for holds, message in (
@@ -120,8 +129,7 @@ def _run_config(table: dict[str, Any], path: Path) -> RunConfig:
     if Path(str(table.get("start", ""))).suffix:  # a file, not a bundled model's name
         table["start"] = str(_paths([table["start"]], "start", path)[0])
     table.setdefault("output", path.parent / "runs" / path.stem)
-    kinds = {"schedule": Schedule, "finish": Finish, "samples": SampleConfig, "camera": Camera}
-    for key, kind in kinds.items():
+    for key, kind in TABLES.items():
         table[key] = _build(kind, table.get(key, {}), f"[{key}] ")
     return _build(RunConfig, table)
 

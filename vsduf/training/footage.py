@@ -29,18 +29,21 @@ class Footage:
 
     clips: [frames, 3, H, W] each, at least seven frames of one scene. photos: [3, H, W] each. changes: for each clip
     [frames - 1, rows, columns], how much each cell of 16x16 pixels differs from the next frame, in the CPU's memory.
+    histories: for each clip, LR clips [frames, 3, H / R, W / R] of real degradations, see `histories.add`.
     """
 
     clips: list[Tensor] = field(default_factory=list)
     photos: list[Tensor] = field(default_factory=list)
     changes: list[NDArray[np.float32]] = field(default_factory=list)
+    histories: list[list[Tensor]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.changes = self.changes or [changes(clip.numpy()) for clip in self.clips]
 
     def to(self, device: torch.device) -> Footage:
         """Returns the same footage in the memory of that device."""
-        return Footage([c.to(device) for c in self.clips], [p.to(device) for p in self.photos], self.changes)
+        clips, photos = ([tensor.to(device) for tensor in tensors] for tensors in (self.clips, self.photos))
+        return Footage(clips, photos, self.changes, [[h.to(device) for h in histories] for histories in self.histories])
 
 
 def load(videos: Iterable[Path], photos: Iterable[Path], cache: Path, smallest: int = 1, hint: str = "") -> Footage:

@@ -71,24 +71,48 @@ class SampleConfig:
 class Sampler:
     """Draws sequences from footage; a generator in the same state draws the same sequences.
 
-    On a CUDA device nothing here synchronises with the device.
+    degraded_share: the share of sequences whose LR frames come from a clip's histories. On a CUDA device nothing here
+    synchronises with the device.
     """
 
-    def __init__(self, footage: Footage, config: SampleConfig, camera: Camera) -> None:
+    def __init__(self, footage: Footage, config: SampleConfig, camera: Camera, degraded_share: float = 0.0) -> None:
         self.footage, self.config, self.camera = footage, config, camera
+        self.degraded = [n for n, histories in enumerate(footage.histories) if histories]
+        self.degraded_share = degraded_share if self.degraded else 0.0
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Returns LR sequences [B, 3, T, P, P] and the HR pictures [B * (T - 6), 3, R * P, R * P] of their windows.
 
-        count: B, of sequences. LR is rounded to 8 bits, as footage is; both are in 0..1.
+        count: B, of sequences. Both are in 0..1; LR is rounded to 8 bits, as footage is.
         """
-        hr = torch.stack([_augment(self._sequence(rng), rng) for _ in range(count)])
-        lr = degrade(hr.flatten(0, 1), self.config.scale, self.config.siting)
-        trim, cut = self.config.margin, self.config.margin // self.config.scale
-        lr = (lr[..., cut:-cut, cut:-cut] * 255).round_().div_(255).clamp_(0, 1)
-        sequence = lr.view(*hr.shape[:3], *lr.shape[2:]).transpose(1, 2)
-        centres = hr[:, RADIUS : hr.shape[1] - RADIUS, :, trim:-trim, trim:-trim]
+        pairs = [self._degraded(rng) if rng.random() < self.degraded_share else self._clean(rng) for _ in range(count)]
+        lr, hr = zip(*pairs, strict=True)
+        sequence = torch.stack(lr).transpose(1, 2)
+        centres = torch.stack([frames[RADIUS : len(frames) - RADIUS] for frames in hr])
         return sequence.contiguous(memory_format=torch.channels_last_3d), centres.flatten(0, 1)
+
+    def _clean(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Returns LR [T, 3, P, P] by the degradation of the paper, and HR [T, 3, R * P, R * P]."""
+        hr = _augment(self._sequence(rng), rng)
+        lr = degrade(hr, self.config.scale, self.config.siting)
+        trim, cut = self.config.margin, self.config.margin // self.config.scale
+        return (lr[..., cut:-cut, cut:-cut] * 255).round_().div_(255).clamp_(0, 1), hr[..., trim:-trim, trim:-trim]
+
+    def _degraded(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Returns LR [T, 3, P, P] of one of a clip's histories, and HR [T, 3, R * P, R * P].
+
+        Time is not sped up, and frames are mirrored left to right alone: the faults of real video have a direction.
+        """
+        number = self.degraded[rng.integers(len(self.degraded))]
+        histories, clip = self.footage.histories[number], self.footage.clips[number]
+        history = histories[rng.integers(len(histories))]
+        times = _times(len(history), self.config.frames, rng, 1)
+        side, scale = self.config.patch, self.config.scale
+        y, x = self._place(number, times, (history.shape[2], history.shape[3]), side, scale, rng)
+        lr = history[times, :, y : y + side, x : x + side].float() / 255
+        hr = clip[times, :, y * scale : (y + side) * scale, x * scale : (x + side) * scale].float() / 255
+        mirrored = self.config.siting == Siting.CENTER and rng.random() < 0.5
+        return (lr.flip(-1), hr.flip(-1)) if mirrored else (lr, hr)
 
     def _sequence(self, rng: np.random.Generator) -> Tensor:
         photos, clips = self.footage.photos, self.footage.clips
@@ -97,22 +121,28 @@ class Sampler:
         return self._patch(int(rng.integers(len(clips))), rng)
 
     def _patch(self, number: int, rng: np.random.Generator) -> Tensor:
-        """Cuts [T, 3, S, S] from a clip, half of the time from a copy of half its size.
-
-        The place is, of a few, the one that changes most from the frame in the middle to the next.
-        """
+        """Cuts [T, 3, S, S] from a clip, half of the time from a copy of half its size."""
         clip = self.footage.clips[number]
-        height, width = clip.shape[2:]
-        shrink = 2 if min(height, width) >= 2 * self.config.size and rng.random() < 0.5 else 1
+        shrink = 2 if min(clip.shape[2:]) >= 2 * self.config.size and rng.random() < 0.5 else 1
         side = self.config.size * shrink
         times = _times(len(clip), self.config.frames, rng)
-        corners = [(int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))) for _ in range(PLACES)]
-        change = self.footage.changes[number][min(times[len(times) // 2], len(clip) - 2)]
-        top, left = max(
-            corners, key=lambda corner: float(change[_cells(corner[0], side), _cells(corner[1], side)].mean())
-        )
+        top, left = self._place(number, times, (clip.shape[2], clip.shape[3]), side, 1, rng)
         frames = clip[times, :, top : top + side, left : left + side].float() / 255
         return F.avg_pool2d(frames, shrink) if shrink > 1 else frames
+
+    def _place(
+        self, number: int, times: list[int], size: tuple[int, int], side: int, scale: int, rng: np.random.Generator
+    ) -> tuple[int, int]:
+        """Draws the top and left of a square: of a few places, the one that changes most in the middle of the sequence.
+
+        size: height and width of the picture; scale: HR pixels to one of its pixels.
+        """
+        change = self.footage.changes[number]
+        step = change[min(times[len(times) // 2], len(change) - 1)]
+        places = [tuple(int(rng.integers(whole - side + 1)) for whole in size) for _ in range(PLACES)]
+        cells = [tuple(_cells(start * scale, side * scale) for start in place) for place in places]
+        top, left = places[int(np.argmax([step[rows, columns].mean() for rows, columns in cells]))]
+        return top, left
 
 
 def _cells(start: int, side: int) -> slice:
@@ -120,16 +150,16 @@ def _cells(start: int, side: int) -> slice:
     return slice(start // CELL, -(-(start + side) // CELL))
 
 
-def _times(length: int, count: int, rng: np.random.Generator) -> list[int]:
+def _times(length: int, count: int, rng: np.random.Generator, fastest: int = 3) -> list[int]:
     """Returns frame numbers t + TA * k, k = 0 .. count - 1 (paper, section 4.1).
 
-    TA is drawn from -3..3, as far as the clip is long enough: it speeds motion up, reverses it, or stops it. A clip
-    that is shorter than the sequence is run through forwards and backwards.
+    TA is drawn from -fastest..fastest, as far as the clip is long enough: it speeds motion up, reverses it, or stops
+    it. A clip that is shorter than the sequence is run through forwards and backwards.
     """
     if length < count:
         start, turn = int(rng.integers(length)), 2 * (length - 1)
         return [min(p % turn, turn - p % turn) for p in range(start, start + count)]
-    reach = min(3, (length - 1) // (count - 1))
+    reach = min(fastest, (length - 1) // (count - 1))
     step = int(rng.integers(-reach, reach + 1))
     span = (count - 1) * abs(step)
     first = int(rng.integers(length - span))

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from vsduf.errors import ArgumentError
 from vsduf.network import weights
 from vsduf.network.duf import Duf
-from vsduf.training import checkpoint, curves, run_folder
+from vsduf.training import checkpoint, curves, histories, run_folder
 from vsduf.training.config import UNSTATED, RunConfig
 from vsduf.training.footage import load, refuse_overlap
 from vsduf.training.gradients import Gradients, Loss
@@ -25,7 +25,7 @@ from vsduf.training.initialise import initialise
 from vsduf.training.muon import optimisers
 from vsduf.training.samples import Sampler
 from vsduf.training.start import begin_from
-from vsduf.training.validation import Validation
+from vsduf.training.validation import SMALLEST, Validation
 
 SETTLED = 5  # time constants of the running statistics, after which batch norms may be frozen
 REPORT_SECONDS = 0.5  # reading the loss synchronises with the device, so it is not read at every step
@@ -75,11 +75,16 @@ class Trainer:
     def _open_footage(self) -> None:
         config, cache = self.config, self.config.footage_cache
         refuse_overlap(config.footage, config.validation)
-        self.validation = Validation(config.validation, cache, config.samples.scale, config.samples.siting)
+        held_back = load(config.validation, [], cache, SMALLEST)
         late = config.samples.with_patch(config.finish.patch) if config.finish.patch else config.samples
         smallest = max(config.samples.size, late.size)
-        footage = load(config.footage, config.photos, cache, smallest, ", or set a smaller patch").to(self.device)
-        self.samplers = [Sampler(footage, samples, config.camera) for samples in (config.samples, late)]
+        footage = load(config.footage, config.photos, cache, smallest, ", or set a smaller patch")
+        if config.degradation.families:
+            footage = histories.add(footage, config.degradation, late, config.camera, cache)
+            held_back = histories.add(held_back, config.degradation, late, config.camera, cache)
+        self.validation = Validation(held_back, config.samples.scale, config.samples.siting)
+        footage, share = footage.to(self.device), config.degradation.share
+        self.samplers = [Sampler(footage, samples, config.camera, share) for samples in (config.samples, late)]
 
     def run(self, report: Callable[[State], None], minutes: float | None = None) -> None:
         """Trains until the configured step, for so many minutes, or until `stop`; the last step is always saved.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from vsduf.evaluation.metrics import luma, psnr
 from vsduf.network.duf import Duf
 from vsduf.network.dynamic_upsample import dynamic_upsample
 from vsduf.siting import Siting
-from vsduf.training.footage import load
+from vsduf.training.footage import Footage
 from vsduf.upscaler import RADIUS, WINDOW
 
 SMALLEST = 64  # HR pixels each way, of which 16 are cut off
@@ -37,18 +36,20 @@ class Score:
 
 
 class Validation:
-    """A few windows of every clip: the middle 96x72 LR pixels, degraded when they are loaded."""
+    """A few windows of every clip: the middle 96x72 LR pixels.
 
-    def __init__(self, folders: Sequence[Path], cache: Path, scale: int, siting: Siting, windows: int = 2) -> None:
+    Of clips with histories, the windows are those of their LR clips; of others, they are degraded as the paper does.
+    """
+
+    def __init__(self, footage: Footage, scale: int, siting: Siting, windows: int = 2) -> None:
         self.windows: list[tuple[Tensor, Tensor]] = []
-        for clip in load(folders, [], cache, SMALLEST).clips:
-            height, width = (min(s // scale, limit) * scale for s, limit in zip(clip.shape[2:], LARGEST, strict=True))
-            top, left = (clip.shape[2] - height) // 2, (clip.shape[3] - width) // 2
+        for number, clip in enumerate(footage.clips):
+            histories = footage.histories[number] if footage.histories else []
             for k in range(windows):
                 start = (len(clip) - WINDOW) * (k + 1) // (windows + 1)
-                hr = clip[start : start + WINDOW, :, top : top + height, left : left + width].float() / 255
-                lr = (degrade(hr, scale, siting).clamp(0, 1) * 255).round() / 255
-                self.windows.append((lr.transpose(0, 1)[None], hr[RADIUS]))
+                hr = clip[start : start + WINDOW]
+                made = [history[start : start + WINDOW].float() / 255 for history in histories]
+                self.windows += [_middle(lr, hr.float() / 255, scale) for lr in made or [_clean(hr, scale, siting)]]
         cubic = (bicubic.upscale(window[:, :, RADIUS], scale, siting)[0] for window, _ in self.windows)
         self.bicubic = _mean([psnr(luma(up), luma(hr)) for up, (_, hr) in zip(cubic, self.windows, strict=True)])
 
@@ -62,6 +63,22 @@ class Validation:
         real, still = zip(*spread(functools.partial(_score, network), self.windows), strict=True)
         network.train(training)
         return Score(_mean(real), self.bicubic, _mean(real) - _mean(still))
+
+
+def _clean(hr: Tensor, scale: int, siting: Siting) -> Tensor:
+    """Returns LR frames in 0..1, rounded to 8 bits; the sides are cut to multiples of the scale."""
+    height, width = (side // scale * scale for side in hr.shape[2:])
+    lr = degrade(hr[..., :height, :width].float() / 255, scale, siting)
+    return (lr.clamp(0, 1) * 255).round() / 255
+
+
+def _middle(lr: Tensor, hr: Tensor, scale: int) -> Pair:
+    """Returns the middle of LR frames as a window [1, 3, 7, H, W], and the same of the HR centre frame."""
+    height, width = (min(side, limit) for side, limit in zip(lr.shape[2:], LARGEST, strict=True))
+    top, left = (lr.shape[2] - height) // 2, (lr.shape[3] - width) // 2
+    window = lr[..., top : top + height, left : left + width].transpose(0, 1)[None]
+    rows, columns = slice(top * scale, (top + height) * scale), slice(left * scale, (left + width) * scale)
+    return window, hr[RADIUS, :, rows, columns]
 
 
 @torch.inference_mode()
