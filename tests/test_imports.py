@@ -17,7 +17,7 @@ ROOMS = {  # room: the rooms that it may import besides the root modules and its
     "filter": {"engine", "network"},
     "degradations": {"evaluation", "film"},
     "training": {"degradations", "evaluation", "film", "network"},
-    "bench": {"filter", "engine", "network"},
+    "bench": {"filter", "engine", "network", "evaluation"},
     "cli": {"filter", "engine", "network", "film", "evaluation", "training", "bench", "degradations"},
 }
 ROOT = {"__init__", "__main__", "cuts", "errors", "matrix", "output", "siting", "system", "upscaler"}
@@ -92,7 +92,9 @@ def constants(argument):
         return [argument.value]
     assert isinstance(argument, ast.JoinedStr), f"import_module is called with {ast.unparse(argument)}"
     start = argument.values[0].value
-    return [name for name in MODULES if name.startswith(start) and not name.endswith((".main", ".terminal"))]
+    return [
+        name for name in MODULES if name.startswith(start) and not name.endswith((".main", ".options", ".terminal"))
+    ]
 
 
 GRAPH = {name: list(imports(path)) for name, path in MODULES.items()}

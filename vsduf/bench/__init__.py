@@ -1,1 +1,1 @@
-"""Frames a second of vsduf, of the plain network, and of other filters with the same weights: `vsduf bench`."""
+"""Measures frames per second of vsduf, of the plain network, and of other filters with the same weights."""

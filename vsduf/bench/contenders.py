@@ -1,10 +1,10 @@
-"""Who takes part: core.duf.Upscale, the plain network in torch, and the inference filters of vs-mlrt."""
+"""The filters compared: core.duf.Upscale, the plain network in torch, and the inference filters of vs-mlrt."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +21,33 @@ from vsduf.network.dynamic_upsample import dynamic_upsample
 from vsduf.network.weights import Weights, save
 from vsduf.upscaler import RADIUS, WINDOW, Planes
 
-OURS, PLAIN = "core.duf.Upscale", "plain torch"
-PEERS = {  # filter -> whether convolutions of volumes are fast there, and whether it wants a stream for each core
-    "ov": (True, True),
-    "ort": (False, False),
+VSDUF, PLAIN = "core.duf.Upscale", "plain torch"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """How one of vs-mlrt's filters is called.
+
+    volumes: whether 3-D convolutions are fast there. stream_each: whether it needs a stream for each core. options:
+    further arguments. OpenVINO computes in bfloat16 by default where the processor has it, at 58 dB.
+    """
+
+    volumes: bool
+    stream_each: bool
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+PEERS = {
+    "ov": Peer(True, True, {"config": lambda: {"INFERENCE_PRECISION_HINT": "f32"}}),
+    "ort": Peer(False, False),
 }
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to make frames: `make(first, count)` makes those frames in order and gives the last one's planes.
+    """One filter with one network: `make(first, count)` makes those frames in order and returns the last one's planes.
 
-    name: of the filter. form: "streaming" or "paper". half: whether it computes in half precision.
+    name: of the filter. form: of the network, "streaming" or "paper". half: whether it computes in half precision.
     """
 
     name: str
@@ -42,12 +57,12 @@ class Contender:
 
 
 def form_of(weights: Weights) -> str:
-    """The network's form in a word."""
+    """Returns the network's form: "streaming" or "paper"."""
     return "streaming" if weights.config.streaming else "paper"
 
 
 def clip_of(source: NDArray[np.float32]) -> vs.VideoNode:
-    """The frames [N, 3, H, W] as an RGBS clip, all of them in memory already, so that nobody waits for them."""
+    """Returns the frames [N, 3, H, W] as an RGBS clip that is cached whole, so that no filter waits for its source."""
     length, _, height, width = source.shape
     blank = vs.core.std.BlankClip(format=vs.RGBS, width=width, height=height, length=length, keep=True)
 
@@ -63,20 +78,23 @@ def clip_of(source: NDArray[np.float32]) -> vs.VideoNode:
     return clip
 
 
-def ours(clip: vs.VideoNode, weights: Weights, folder: Path, device_id: int, half: bool) -> Contender:
-    """`core.duf.Upscale` in a real VapourSynth graph; raises ArgumentError where the plugin is not installed."""
+def upscale_filter(clip: vs.VideoNode, weights: Weights, folder: Path, device_id: int, half: bool) -> Contender:
+    """Returns `core.duf.Upscale` in a real VapourSynth graph; raises ArgumentError if the plugin is not installed.
+
+    folder: takes the weights file. half: the precision that the device has by default.
+    """
     if not hasattr(vs.core, "duf"):
         raise ArgumentError("core.duf is not in VapourSynth's plugin folder; install vsduf again into this environment")
     path = folder / f"{form_of(weights)}.safetensors"
     save(path, weights.state, weights.metadata, torch.float32)
     node = vs.core.duf.Upscale(clip, weights.config.scale, model=str(path), device_id=device_id)
-    return Contender(OURS, form_of(weights), _maker(node[RADIUS:-RADIUS]), half)
+    return Contender(VSDUF, form_of(weights), _maker(node[RADIUS:-RADIUS]), half)
 
 
-def plain(source: NDArray[np.float32], weights: Weights, device: torch.device, half: bool = False) -> Contender:
-    """The network as it is written down, on all seven frames of every window, which go to the device and come back.
+def plain_torch(source: NDArray[np.float32], weights: Weights, device: torch.device, half: bool = False) -> Contender:
+    """Returns the network as it is written down, on all seven frames of every window; copies are part of the time.
 
-    On the same thread as ours: see `worker`.
+    It runs on the compute thread, like core.duf.Upscale: a second thread's OpenMP team would slow both.
     """
     dtype = torch.float16 if half else torch.float32
     network = weights.network().to(device, dtype)
@@ -93,25 +111,29 @@ def plain(source: NDArray[np.float32], weights: Weights, device: torch.device, h
     return Contender(f"{PLAIN}, half" if half else PLAIN, form_of(weights), make, half)
 
 
-def peers(clip: vs.VideoNode, weights: Weights, folder: Path) -> Iterator[Contender]:
-    """`core.ov.Model` and `core.ort.Model` on seven shifted clips, with the graph and the streams that suit each best.
-
-    Raises ArgumentError where one of them is not installed.
-    """
+def check_peers() -> None:
+    """Raises ArgumentError if one of the other filters is not installed."""
     missing = [name for name in PEERS if not hasattr(vs.core, name)]
     if missing:
         raise ArgumentError(f"VapourSynth has no core.{missing[0]}; pip install 'vsduf[bench]'")
+
+
+def peers(clip: vs.VideoNode, weights: Weights, folder: Path) -> Iterator[Contender]:
+    """Yields `core.ov.Model` and `core.ort.Model` on seven shifted clips, each with the graph and streams that suit it.
+
+    Making one compiles the network, which takes seconds. folder: takes the ONNX files.
+    """
     shifted = [clip[k : clip.num_frames - WINDOW + 1 + k] for k in range(WINDOW)]
-    for name, (volumes, stream_each) in PEERS.items():
+    for name, peer in PEERS.items():
         path = folder / f"{form_of(weights)}-{name}.onnx"
-        onnx_export.save(weights.network(), clip.height, clip.width, path, volumes=volumes)
-        streams = vs.core.num_threads if stream_each else 1
-        node: Any = getattr(vs.core, name).Model(shifted, str(path), num_streams=streams)
+        onnx_export.save(weights.network(), clip.height, clip.width, path, volumes=peer.volumes)
+        streams = vs.core.num_threads if peer.stream_each else 1
+        node: Any = getattr(vs.core, name).Model(shifted, str(path), num_streams=streams, **peer.options)
         yield Contender(f"core.{name}.Model", form_of(weights), _maker(node))
 
 
 def _maker(node: vs.VideoNode) -> Callable[[int, int], Planes]:
-    """As vspipe does it: as many frames asked for at a time as the core has threads."""
+    """Returns a `make` that requests frames as vspipe does: as many at a time as the core has threads."""
 
     def make(first: int, count: int) -> Planes:
         return planes(deque(node[first : first + count].frames(), maxlen=1)[0])

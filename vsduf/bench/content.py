@@ -1,4 +1,4 @@
-"""What is computed: moving footage and a network conditioned like a trained one, both the same every time."""
+"""Test footage and test weights: moving detail and a network conditioned like a trained one, the same every time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from vsduf.network.weights import Weights
 from vsduf.upscaler import WINDOW
 
 SEED = 7
-LOGITS, RESIDUAL = 2.0, 0.02  # deviations of the heads' results: filters of a few taps, a residual of five 8-bit codes
+# standard deviations of the heads' results: filters of a few taps, a residual of five 8-bit codes
+LOGITS, RESIDUAL = 2.0, 0.02
 
 
-def footage(frames: int, height: int, width: int) -> NDArray[np.float32]:
-    """[frames, 3, H, W] in 0..1: detail of all sizes that drifts to the right by 2/3 pixel a frame, and down by 1/3."""
+def bench_footage(frames: int, height: int, width: int) -> NDArray[np.float32]:
+    """Returns [frames, 3, H, W] in 0..1: detail of all sizes, moving right by 2/3 pixel a frame and down by 1/3."""
     generator = torch.Generator().manual_seed(SEED)
     still = sum((_noise(generator, height, width, cell) * cell for cell in (1, 2, 4, 8, 16, 32)), torch.zeros(1))
     still = (still - still.mean()) / still.std() * 0.2 + 0.5
@@ -28,17 +29,20 @@ def footage(frames: int, height: int, width: int) -> NDArray[np.float32]:
     return torch.stack(moved).clamp(0, 1).numpy()
 
 
-def random_weights(config: DufConfig) -> Weights:
-    """Weights whose layers give results of ordinary size: batch norms know their input, heads are scaled."""
+def bench_weights(config: DufConfig) -> Weights:
+    """Returns random weights whose layers give results of ordinary size.
+
+    Batch norms have the statistics of the test footage, and the heads are scaled to LOGITS and RESIDUAL.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         network = Duf(config).train()
         for norm in network.modules():
             if isinstance(norm, nn.BatchNorm3d):
-                norm.momentum = 1.0  # one batch tells the whole mean and variance
+                norm.momentum = 1.0  # the statistics become those of the one batch below
                 nn.init.uniform_(norm.weight, 0.5, 1.5)
                 nn.init.normal_(norm.bias, 0, 0.3)
-        window = torch.from_numpy(footage(WINDOW, 64, 96)).transpose(0, 1)[None]
+        window = torch.from_numpy(bench_footage(WINDOW, 64, 96)).transpose(0, 1)[None]
         with torch.no_grad():
             network(window)
             results = network.eval()(window)

@@ -1,45 +1,56 @@
-"""What was found, as a table, as JSON and as a chart, with the machine that it was found on."""
+"""Reports times as a table, as JSON and as a chart, with the machine that they were measured on."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import vapoursynth as vs
 
 from vsduf import __version__
-from vsduf.bench.contenders import OURS, PEERS, PLAIN
+from vsduf.bench.contenders import PEERS, PLAIN, VSDUF
 from vsduf.bench.rounds import Result
 from vsduf.engine.cpu.worker import on_compute_thread
-from vsduf.errors import ArgumentError
 
-HEADER = ("filter", "form", "fps", "best", "times the paper's", "times the same form's", "dB to ours")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMS = ("paper", "streaming")
+HEADER = ("filter", "form", "fps", "best", "x paper", "x same form", "PSNR")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What everyone took for one network and one size (width, height) of the source."""
+    """The times of all contenders for one network and one size of the source.
+
+    width: of the network, a key of `vsduf.network.config.WIDTHS`. size: width and height in pixels.
+    """
 
     layers: int
+    width: str
     size: tuple[int, int]
     scale: int
     results: list[Result]
 
     @property
     def title(self) -> str:
-        """For a table or a chart."""
-        return f"{self.size[0]}x{self.size[1]} x{self.scale}, {self.layers} layers"
+        """Names source size, scale and network, for a table or a chart."""
+        network = f"{self.layers} layers" + ("" if self.width == "full" else f", {self.width}")
+        return f"{self.size[0]}x{self.size[1]} x{self.scale}, {network}"
 
 
 def table(results: Sequence[Result]) -> str:
-    """One line a contender; fps is of the middling round, ratios are to the fastest contender that is not ours."""
-    rivals = {form: fastest(results, form) for form in ("paper", "streaming")}
+    """Returns one line per contender.
+
+    fps: of the median round. The two ratios compare with the fastest other filter, with the paper's form and with the
+    same form of the network.
+    """
+    rivals = {form: fastest(results, form) for form in FORMS}
     rows = [HEADER]
     for r in results:
         ratios = (_ratio(r, rivals["paper"]), _ratio(r, rivals[r.contender.form]))
@@ -48,21 +59,24 @@ def table(results: Sequence[Result]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [_line(row, widths) for row in rows]
     known = sorted({rival.contender.name for rival in rivals.values() if rival is not None})
-    return "\n".join([*lines, f"times: as fast as the fastest of the others, {' and '.join(known)}"])
+    fastest_are = f"the fastest other filter ({' and '.join(known)})"
+    note = f"x paper, x same form: speed as a multiple of {fastest_are} with the paper's form, and with the same form"
+    return "\n".join([*lines, note, f"PSNR: in dB, of the last frame against {VSDUF}'s"])
 
 
 def fastest(results: Sequence[Result], form: str) -> Result | None:
-    """The fastest peer with that form of the network, without peers the plain network; None if there is neither."""
-    others = [r for r in results if r.contender.form == form and r.contender.name != OURS]
+    """Returns the fastest other filter with that form; the plain network where no other was measured, else None."""
+    others = [r for r in results if r.contender.form == form and r.contender.name != VSDUF]
     peers = [r for r in others if not r.contender.name.startswith(PLAIN)]
     return max(peers or others, key=lambda r: r.median, default=None)
 
 
 def document(trial: Trial) -> dict[str, Any]:
-    """Everything that the table says, and every round's time, fit for JSON."""
-    rivals = {form: fastest(trial.results, form) for form in ("paper", "streaming")}
+    """Returns all figures of the table, and the times of every round, as JSON's types."""
+    rivals = {form: fastest(trial.results, form) for form in FORMS}
     return {
         "layers": trial.layers,
+        "width": trial.width,
         "size": list(trial.size),
         "results": [
             {
@@ -71,9 +85,9 @@ def document(trial: Trial) -> dict[str, Any]:
                 "half": r.contender.half,
                 "fps": r.median,
                 "best_fps": r.best,
-                "seconds_a_frame": r.seconds,
+                "seconds_per_frame": r.seconds,
                 "times_fastest": {f: r.ratio_to(rival) for f, rival in rivals.items() if rival is not None},
-                "psnr_to_ours": r.decibels,
+                "psnr_to_vsduf": r.decibels,
             }
             for r in trial.results
         ],
@@ -81,7 +95,7 @@ def document(trial: Trial) -> dict[str, Any]:
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """Processor, cores, device and versions."""
+    """Returns processor, cores, device and versions, as JSON's types."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -98,36 +112,44 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Its name, as far as the system tells."""
+    """Returns the processor's name, or its architecture if the system does not tell the name."""
     known = Path("/proc/cpuinfo")
     lines = known.read_text().splitlines() if known.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def check_chart() -> None:
-    """Raises ArgumentError where matplotlib, which `chart` needs, is missing."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ArgumentError("a chart needs matplotlib; pip install matplotlib, or leave --png out")
+def finding(trial: Trial) -> str:
+    """Returns the trial's main result: the speed of core.duf.Upscale beside that of the fastest other filter."""
+    own = max((r for r in trial.results if r.contender.name == VSDUF), key=lambda r: r.median)
+    rivals = [rival for form in FORMS if (rival := fastest(trial.results, form)) is not None]
+    if not rivals:
+        return f"{VSDUF}: {own.median:.2f} frames per second"
+    rival = max(rivals, key=lambda r: r.median)
+    fast = f"{rival.contender.name}, {rival.contender.form} form"
+    return f"{VSDUF} makes {own.ratio_to(rival):.1f} times as many frames per second as {fast}"
 
 
-def chart(trials: Sequence[Trial], path: Path) -> None:
-    """Frames a second as bars, the best round as a mark, a panel for each trial, into a picture file."""
+def chart(trials: Sequence[Trial], machine: Mapping[str, Any]) -> Figure:
+    """Draws frames per second: a panel for each trial, a bar for each contender's median round, a mark for its best."""
     from matplotlib.figure import Figure
 
-    heights = [0.6 + 0.4 * len(trial.results) for trial in trials]
-    figure = Figure((8, sum(heights) + 0.3), layout="constrained")
+    heights = [0.9 + 0.4 * len(trial.results) for trial in trials]
+    figure = Figure((9, sum(heights) + 0.7), layout="constrained")
     panels = figure.subplots(len(trials), height_ratios=heights, squeeze=False)[:, 0]
     for trial, axes in zip(trials, panels, strict=True):
-        names = [f"{r.contender.name}, {r.contender.form}" for r in trial.results]
-        colours = ["tab:orange" if r.contender.name == OURS else "tab:gray" for r in trial.results]
-        bars = axes.barh(names, [r.median for r in trial.results], color=colours)
-        axes.plot([r.best for r in trial.results], names, "k|", markersize=14)
+        names = [f"{r.contender.name}, {r.contender.form} form" for r in trial.results]
+        colours = ["tab:orange" if r.contender.name == VSDUF else "tab:gray" for r in trial.results]
+        bars = axes.barh(names, [r.median for r in trial.results], color=colours, label="median round")
+        axes.plot([r.best for r in trial.results], names, "k|", markersize=14, label="best round")
         axes.bar_label(bars, [f"{r.median:.2f}" for r in trial.results], label_type="center")
-        axes.set(title=trial.title)
+        axes.set_title(f"{finding(trial)}\n{trial.title}", fontsize=9)
         axes.invert_yaxis()
-    panels[-1].set(xlabel="frames a second, middling round (mark: best round)")
-    figure.savefig(path)
+    panels[0].legend(fontsize=8)
+    panels[-1].set_xlabel("frames per second")
+    processor = machine["processor"] if machine["device"] == "CPU" else machine["device"]
+    figure.suptitle(f"{processor}, {machine['torch_threads']} threads, vsduf {machine['vsduf']}", fontsize=8)
+    return figure
 
 
 def _ratio(result: Result, rival: Result | None) -> str:

@@ -1,4 +1,4 @@
-"""PSNR, SSIM and flicker as video super-resolution counts them: luma, 8-bit range, borders cut."""
+"""PSNR, SSIM and flicker as the video super-resolution literature measures them: luma, 8-bit range, no borders."""
 
 from __future__ import annotations
 
@@ -6,30 +6,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MOST = 100.0  # dB
-BORDER = 8  # pixels that the protocol leaves out at every side
+MOST = 100.0  # dB; one black frame, which every upscaler gets right, would make a mean infinite
+BORDER = 8  # pixels at every side that the protocol leaves out
 
 
 def luma(rgb: Tensor) -> Tensor:
-    """[..., 3, H, W] in 0..1, rounded to 8 bits first -> BT.601 luma [..., H, W] in 16..235."""
+    """Returns BT.601 luma [..., H, W] in 16..235 of RGB [..., 3, H, W] in 0..1, rounded to 8 bits first."""
     rgb = (rgb.clamp(0, 1) * 255).round()
     weights = torch.tensor([0.256788, 0.504129, 0.097906], device=rgb.device, dtype=rgb.dtype)
     return 16 + torch.einsum("...chw,c->...hw", rgb, weights)
 
 
-def psnr(a: Tensor, b: Tensor, border: int = BORDER) -> Tensor:
-    """PSNR in dB of two pictures [..., H, W] of range 0..255, without their borders, one value a picture.
+def decibels(mean_square_error: Tensor, peak: float = 255.0) -> Tensor:
+    """Returns the PSNR in dB of a mean square error; infinite for 0."""
+    return 10 * torch.log10(peak**2 / mean_square_error)
 
-    At most 100 dB: one black frame, which everyone gets right, would make a mean infinite.
+
+def psnr(a: Tensor, b: Tensor, border: int = BORDER) -> Tensor:
+    """Returns the PSNR in dB of pictures [..., H, W] of range 0..255 without their borders, one value per picture.
+
+    At most MOST.
     """
-    a, b = _inner(a, border), _inner(b, border)
-    return (10 * torch.log10(255**2 / (a - b).square().mean((-2, -1)))).clamp(max=MOST)
+    error = (_inner(a, border) - _inner(b, border)).square().mean((-2, -1))
+    return decibels(error).clamp(max=MOST)
 
 
 def ssim(a: Tensor, b: Tensor, border: int = BORDER) -> Tensor:
-    """SSIM (Wang et al., 2004) of two pictures [..., H, W] of range 0..255, one value a picture, in 0..1.
+    """Returns the SSIM (Wang et al., 2004) of pictures [..., H, W] of range 0..255, one value per picture, at most 1.
 
-    11x11 Gaussian window, sigma 1.5; pictures have at least 11 pixels each way within their borders.
+    11x11 Gaussian window, sigma 1.5. Pictures have at least 11 pixels each way within their borders.
     """
     shape = a.shape[:-2]
     x, y = (_inner(v, border).reshape(-1, 1, v.shape[-2] - 2 * border, v.shape[-1] - 2 * border) for v in (a, b))
@@ -43,9 +48,10 @@ def ssim(a: Tensor, b: Tensor, border: int = BORDER) -> Tensor:
 
 
 def flicker(now: Tensor, before: Tensor, truth_now: Tensor, truth_before: Tensor, border: int = BORDER) -> Tensor:
-    """Mean absolute difference between what changes from one frame to the next and what should change, in levels.
+    """Returns the mean absolute difference between the change from frame to frame and the true change, in 8-bit levels.
 
-    Four pictures [..., H, W] of range 0..255. A constant error costs nothing, one that comes and goes does.
+    now, before: two successive frames [..., H, W] of range 0..255; truth_now, truth_before: of the ground truth. A
+    constant error counts nothing, an error that comes and goes does.
     """
     change, truth = (
         _inner(now, border) - _inner(before, border),
@@ -59,7 +65,7 @@ def _inner(picture: Tensor, border: int) -> Tensor:
 
 
 def _around(pictures: Tensor) -> Tensor:
-    """Gaussian-weighted means of every 11x11 window: [N, 1, H, W] -> [N, 1, H - 10, W - 10]."""
+    """Returns the Gaussian-weighted mean of every 11x11 window: [N, 1, H, W] -> [N, 1, H - 10, W - 10]."""
     at = torch.arange(11, dtype=pictures.dtype, device=pictures.device) - 5
     line = torch.exp(-(at**2) / (2 * 1.5**2))
     line = line / line.sum()
