@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import sys
 
-SPIN_COUNT = 10_000  # iterations, about 0.5 ms; the default of 300,000 lasts longer than a scheduler's time slice
+from vsduf import cgroups
+
+SPIN_COUNT = 10_000  # turns, about 0.5 ms; GNU's default of 300,000 is longer than a scheduler's time slice
 USER_SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")  # if one of them is set, nothing is changed
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt's parameters, malloc.h
 LARGEST = 2**31 - 1
@@ -49,8 +52,29 @@ def trim_heap() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
+def usable_cores() -> int:
+    """Returns the cores that this process may use: by its affinity, and by its control groups' share of time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, cgroups.cores())))
+
+
 def free_bytes() -> int:
-    """Returns the bytes of main memory that are available without swapping."""
+    """Returns the bytes of memory that this process can still have without swapping.
+
+    That is the least of what the machine has, what its control groups and what its address space (RLIMIT_AS) leave.
+    """
     import psutil  # takes longer to import than all of vsduf's own modules
 
-    return int(psutil.virtual_memory().available)
+    return max(0, min(int(psutil.virtual_memory().available), cgroups.free_bytes(), _address_space()))
+
+
+def _address_space() -> int:
+    """Returns the bytes that the limit of the process's address space leaves; a very large number without a limit."""
+    if sys.platform == "win32":
+        return sys.maxsize
+    import resource
+
+    import psutil
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit - int(psutil.Process().memory_info().vms)

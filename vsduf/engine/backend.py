@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from torch import Tensor
-
 from vsduf.engine.tiles import Tile
 from vsduf.network.duf import DufConfig
 from vsduf.upscaler import Planes
@@ -20,31 +18,34 @@ Samples = Any
 Source = Callable[[int], Samples]
 """Returns the samples of a source frame by its number."""
 
+Feature = Any
+"""A feature of a tile as its device has it: a `cpu.network.Feature`, or a tensor [H, W, channels] on a CUDA device."""
+
 Picture = Any
 """The output frame as its device has it: `Planes` on the CPU, a tensor [3, R * H, R * W] on a CUDA device."""
 
 
 class TileNetwork(Protocol):
-    """Computes the network for one tile. Features are tensors [H, W, channels] on the device."""
+    """Computes the network for one tile. A feature that a method returns may still be being computed."""
 
     config: DufConfig
 
-    def stem(self, samples: Samples) -> Tensor:
+    def stem(self, samples: Samples) -> Feature:
         """Returns the stem's features of a source frame, [H, W, stem channels]."""
 
-    def partial_sums(self, block: int, inputs: Sequence[Tensor], offsets: Sequence[int]) -> Tensor:
+    def partial_sums(self, block: int, inputs: Sequence[Feature], offsets: Sequence[int]) -> Feature:
         """Returns a frame's partial sums for the outputs at those time offsets from it, [H, W, len(offsets) * G].
 
         inputs: the block's input, in the pieces that the stem and the blocks before it made.
         """
 
-    def accumulate(self, block: int, sums: Sequence[tuple[Tensor, int]]) -> Tensor:
+    def accumulate(self, block: int, sums: Sequence[tuple[Feature, int]]) -> Feature:
         """Adds partial sums to a block's output [H, W, G].
 
         sums: for each frame that contributes, what `partial_sums` returned and the number of the offset in it.
         """
 
-    def finish(self, inputs: Sequence[Tensor], samples: Samples, picture: Picture) -> None:
+    def finish(self, inputs: Sequence[Feature], samples: Samples, picture: Picture) -> None:
         """Computes merge, heads and dynamic filters, and writes the tile's interior into the picture.
 
         inputs: the centre's features, in pieces. samples: the centre frame, which the filters are applied to.
@@ -77,6 +78,9 @@ class Backend(Protocol):
 
     def ran_out(self, error: BaseException) -> bool:
         """Tells whether an error says that memory ran out."""
+
+    def settle(self) -> None:
+        """Returns when the memory of features that nobody holds can be used again; called inside `make`."""
 
     def release(self) -> None:
         """Frees working memory before smaller tiles are tried; called inside `make`."""

@@ -7,15 +7,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from vsduf import system
 from vsduf.engine import device, planning, tiles
 from vsduf.engine.backend import Backend, Picture, Source
 from vsduf.engine.cpu.backend import CpuBackend
-from vsduf.engine.cpu.worker import on_compute_thread
 from vsduf.engine.device import DeviceChoice
 from vsduf.engine.feature_cache import FeatureCache
 from vsduf.engine.folded import Folded, fold
-from vsduf.engine.planning import TilePlan
+from vsduf.engine.planning import DeviceMemory, TilePlan
 from vsduf.errors import ArgumentError, DeviceError
 from vsduf.network import catalogue, weights
 from vsduf.network.duf import DufConfig
@@ -49,7 +47,7 @@ class Engine:
         self.scale, self.siting = model.config.scale, model.siting
         self.width, self.height, self.overlap, self.warn = width, height, overlap, warn
         self.extension = _extension(model)
-        self._backend = backend(on_compute_thread(lambda: fold(model.network())), self.extension)
+        self._backend = backend(fold(model.network()), self.extension)
         self.at_once = self._backend.at_once
         self._use(plan)
 
@@ -83,6 +81,7 @@ class Engine:
                 cache.network.finish(cache(window, source), centre, picture)
                 if not self.plan.cache_features:
                     cache.clear()
+                    self._backend.settle()
         except (MemoryError, RuntimeError) as error:
             if not self._backend.ran_out(error):
                 raise
@@ -122,9 +121,9 @@ def open_engine(
     choice = device.choose_device(device_id, fp16)
     if device_id is None and choice.on_cpu:
         _warn_once(device.unusable_gpu(), warn)
-    loaded = on_compute_thread(lambda: _load(model, scale))
+    loaded = _load(model, scale)
     overlap = loaded.config.receptive_radius if overlap is None else overlap
-    backend, budget, working = _device(choice, num_streams, width, height, loaded.config)
+    backend, memory = _device(choice, num_streams, width, height, loaded.config)
     if tilesize is not None:
         tiles.check(tilesize, overlap)
         plan = TilePlan(tilesize)
@@ -134,11 +133,11 @@ def open_engine(
         plan = planning.plan_tiles(
             loaded.config,
             *extended,
-            budget,
+            memory.budget,
             overlap=overlap,
-            idle_frames=IDLE_FRAMES,
+            idle_frames=IDLE_FRAMES + memory.more_frames,
             sample_bytes=size,
-            working_bytes=working,
+            working_bytes=memory.working_bytes,
         )
     return Engine(loaded, width, height, plan=plan, overlap=overlap, warn=warn, backend=backend)
 
@@ -164,16 +163,16 @@ def _load(model: str | Path | None, scale: int) -> Weights:
 
 def _device(
     choice: DeviceChoice, num_streams: int | None, width: int, height: int, config: DufConfig
-) -> tuple[Opener, int, Callable[[int], int]]:
-    """Returns what opens the device, its bytes for features, and the bytes of its working memory by tile width."""
+) -> tuple[Opener, DeviceMemory]:
+    """Returns what opens the device, and its memory."""
     if choice.on_cpu:
         from vsduf.engine.cpu import backend as cpu
 
-        return CpuBackend, int(system.free_bytes() * planning.SHARE), cpu.working_bytes
+        return cpu.opener(num_streams), cpu.memory(config, num_streams)
     from vsduf.engine.cuda import backend as cuda  # CuPy comes with it
 
     budget = cuda.budget(choice, width, height, config.scale, num_streams)
-    return cuda.opener(choice, num_streams), budget, functools.partial(cuda.working_bytes, choice, config)
+    return cuda.opener(choice, num_streams), DeviceMemory(budget, functools.partial(cuda.working_bytes, choice, config))
 
 
 def _extension(model: Weights) -> int:

@@ -19,9 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from torch import Tensor
-
-from vsduf.engine.backend import Source, TileNetwork
+from vsduf.engine.backend import Feature, Source, TileNetwork
 from vsduf.upscaler import RADIUS, WINDOW
 
 Context = tuple[int | None, ...]
@@ -31,13 +29,13 @@ Key = tuple[str, int, Context]
 
 
 class Entry:
-    """A cache entry: tensors, and the number of the last call that used them.
+    """A cache entry: features or partial sums, and the number of the last call that used them.
 
     offsets: the time offsets that an entry of partial sums was computed for.
     """
 
-    def __init__(self, *tensors: Tensor, offsets: Sequence[int] = ()) -> None:
-        self.tensors, self.offsets, self.touched = list(tensors), offsets, 0
+    def __init__(self, *features: Feature, offsets: Sequence[int] = ()) -> None:
+        self.features, self.offsets, self.touched = list(features), offsets, 0
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class FeatureCache:
         self._entries: dict[Key, Entry] = {}
         self._call = 0
 
-    def __call__(self, window: Sequence[int], source: Source) -> list[Tensor]:
+    def __call__(self, window: Sequence[int], source: Source) -> list[Feature]:
         """Returns the features of the window's centre as the pieces whose concatenation the paper draws.
 
         window: seven source frame numbers. The first piece has the stem's channels, the others G each.
@@ -76,11 +74,11 @@ class FeatureCache:
         """Drops all entries."""
         self._entries.clear()
 
-    def tensors(self) -> list[Tensor]:
-        """Returns all cached tensors."""
-        return [tensor for entry in self._entries.values() for tensor in entry.tensors]
+    def features(self) -> list[Feature]:
+        """Returns all cached features."""
+        return [feature for entry in self._entries.values() for feature in entry.features]
 
-    def _pieces(self, request: Request, at: int, level: int) -> list[Tensor]:
+    def _pieces(self, request: Request, at: int, level: int) -> list[Feature]:
         """Returns the features of one position of the window, up to a level."""
         pieces, first = [], 0
         while first <= level:
@@ -89,27 +87,27 @@ class FeatureCache:
             first = last + 1
         return pieces
 
-    def _features(self, request: Request, at: int, first: int, last: int) -> list[Tensor]:
+    def _features(self, request: Request, at: int, first: int, last: int) -> list[Feature]:
         """Returns the features of levels `first` to `last`, which have one context and so one entry."""
         key = ("features", first, self._context(request, at, first))
         entry = self._find(key) or self._store(key, Entry())
-        for level in range(first + len(entry.tensors), last + 1):
+        for level in range(first + len(entry.features), last + 1):
             made = (
                 self._accumulate(request, at, level) if level else self.network.stem(request.source(request.window[at]))
             )
-            entry.tensors.append(made)
-        return entry.tensors[: last + 1 - first]
+            entry.features.append(made)
+        return entry.features[: last + 1 - first]
 
-    def _stem(self, request: Request, at: int) -> Tensor:
+    def _stem(self, request: Request, at: int) -> Feature:
         return self.network.stem(request.source(request.window[at]))
 
-    def _accumulate(self, request: Request, at: int, level: int) -> Tensor:
+    def _accumulate(self, request: Request, at: int, level: int) -> Feature:
         sums = []
         for offset in self._reach(level):
             neighbour = at - offset
             if 0 <= neighbour < WINDOW:
                 entry = self._partial_sums(request, neighbour, level)
-                sums.append((entry.tensors[0], entry.offsets.index(offset)))
+                sums.append((entry.features[0], entry.offsets.index(offset)))
         return self.network.accumulate(level - 1, sums)
 
     def _partial_sums(self, request: Request, at: int, level: int) -> Entry:

@@ -14,10 +14,23 @@ SHARE = 0.6  # of free memory that an engine plans to use: the source, other fil
 
 
 @dataclass(frozen=True)
+class DeviceMemory:
+    """A device's memory. budget: bytes for features and working memory. working_bytes: the latter, by a tile's width.
+
+    more_frames: frames beside the one that is finished next whose features are held at the same time.
+    """
+
+    budget: int
+    working_bytes: Callable[[int], int]
+    more_frames: int = 0
+
+
+@dataclass(frozen=True)
 class TilePlan:
     """size: (width, height) of tiles in LR pixels with their overlap, None for the whole picture.
 
-    retain: whether results are kept from one frame to the next; without, a frame is computed from its window alone.
+    cache_features: whether features are kept from one frame to the next; without, a frame is computed from its window
+    alone.
     """
 
     size: tuple[int, int] | None
@@ -25,20 +38,20 @@ class TilePlan:
 
 
 def cached_channels(config: DufConfig, idle_frames: int) -> int:
-    """Channels of one LR pixel that a trunk holds at most between two calls in linear order.
+    """Returns the channels of one LR pixel that a feature cache holds at most between two calls in linear order.
 
-    A level's features stay until the window's centre has passed their frame, its shares until both neighbours have.
+    A level's features stay until the window's centre has passed their frame, its partial sums until both neighbours have.
     """
     stem, growth, held = config.stem, config.growth, RADIUS + 1 + idle_frames
     if config.streaming:
         stays = (stem + config.full_window_blocks * growth) * held
-        return stays + RADIUS * growth * 4 * (held + 1)  # three shares and one feature; a clip's ends have one more
+        return stays + RADIUS * growth * 4 * (held + 1)  # three partial sums, one feature; one more at a clip's ends
     per_position = stem + config.blocks * growth + 3 * growth * config.blocks
     return (idle_frames + 1) * WINDOW * per_position
 
 
 def working_channels(config: DufConfig) -> int:
-    """Channels of one LR pixel that computing a result takes besides: a block's middle, merge's input, one result."""
+    """Returns the channels of one LR pixel that computing takes besides: a block's middle, merge's input, one result."""
     return 2 * config.features + 3 * config.growth
 
 
@@ -53,10 +66,10 @@ def plan_tiles(
     sample_bytes: int = 4,
     working_bytes: Callable[[int], int] = lambda width: 0,
 ) -> TilePlan:
-    """The largest tiles with which a picture of height x width LR pixels stays within `budget` bytes.
+    """Returns the largest tiles with which a picture of height x width LR pixels stays within `budget` bytes.
 
-    Where even small tiles do not fit because of what all of them keep, nothing is kept (`retain` False) and each frame
-    costs about twice the arithmetic. Tiles have one working memory between them. The network's own 16 to 104 MiB come
+    Where even small tiles do not fit because of the features that all of them cache, none are cached and each frame costs
+    about twice the arithmetic. Tiles share one working memory. The network's own 16 to 104 MiB come
     on top of the budget.
     """
     for cache_features in (True, False):
@@ -76,7 +89,7 @@ def plan_tiles(
 
 
 def halve(size: tuple[int, int], least: int) -> tuple[int, int]:
-    """The longer side halved, but not below `least`; the same size where nothing can be halved."""
+    """Returns the size with its longer side halved, but not below `least`; the same size where nothing can be halved."""
     width, height = size
     if width >= height and width > least:
         return max(least, -(-width // 2)), height

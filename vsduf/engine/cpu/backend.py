@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
-import torch
-
+from vsduf import system
 from vsduf.engine.backend import Source, TileNetwork
-from vsduf.engine.cpu.network import ROWS, STRIP, CpuNetwork, CpuTileNetwork
-from vsduf.engine.cpu.worker import on_compute_thread
+from vsduf.engine.cpu.network import CpuTileNetwork, NativeEngine, working_bytes
 from vsduf.engine.folded import Folded
+from vsduf.engine.planning import SHARE, DeviceMemory
+from vsduf.engine.pool import PriorityPool
 from vsduf.engine.tiles import Tile
+from vsduf.network.duf import DufConfig
 from vsduf.upscaler import Planes
-
-PER_PIXEL = 16 << 10  # bytes of a strip's working memory for each of its pixels
-
-
-def working_bytes(width: int) -> int:
-    """Returns the bytes of working memory for tiles of that width: one strip's products, hidden channels and logits."""
-    return max(STRIP, ROWS * width) * PER_PIXEL
 
 
 class CpuBackend:
-    """See `backend.Backend`. extension: LR pixels by which a frame is extended at every side before tiles are cut."""
+    """See `backend.Backend`. extension: LR pixels by which a frame is extended at every side before tiles are cut.
 
-    at_once = 1
+    threads: that compute, default as many as the process may use cores. kernels: see `network.NativeEngine`.
+    """
 
-    def __init__(self, folded: Folded, extension: int) -> None:
-        self._network, self._extension = on_compute_thread(lambda: CpuNetwork(folded)), extension
+    def __init__(self, folded: Folded, extension: int, *, threads: int | None = None, kernels: str | None = None) -> None:
+        threads = threads or system.usable_cores()
+        self.at_once = at_once(threads)
+        self._engine, self._extension = NativeEngine(folded, threads, kernels), extension
+        self._turns = PriorityPool(range(self.at_once))
+        self._starting = threading.Lock()
 
     def tile_network(self, tile: Tile) -> TileNetwork:
         """See `backend.Backend`."""
-        return CpuTileNetwork(self._network, tile, self._extension)
+        return CpuTileNetwork(self._engine, tile, self._extension)
 
     def make(
         self,
@@ -41,24 +41,47 @@ class CpuBackend:
         out: Planes,
         compute: Callable[[Source, Planes], None],
     ) -> None:
-        """See `backend.Backend`."""
-        on_compute_thread(functools.partial(_compute, frames, out, compute))
+        """See `backend.Backend`; `compute` starts a frame's operations, while others' are still being computed."""
+        with self._turns.take(window[len(window) // 2]):
+            with self._starting:
+                call = self._engine.begin()
+                try:
+                    compute(frames.__getitem__, out)
+                except BaseException:
+                    self._engine.end(call)  # the operations that have started use the caller's frames
+                    raise
+            self._engine.end(call)
 
     def ran_out(self, error: BaseException) -> bool:
         """See `backend.Backend`."""
-        if isinstance(error, MemoryError | torch.OutOfMemoryError):
-            return True
-        return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)  # torch has no type for it
+        return isinstance(error, MemoryError)
+
+    def settle(self) -> None:
+        """See `backend.Backend`."""
+        self._engine.settle()
 
     def release(self) -> None:
-        """Gives the working memory back."""
-        self._network.scratch.clear()
+        """See `backend.Backend`."""
+        self._engine.settle()
+        self._engine.trim()
 
     def close(self) -> None:
-        """Gives the working memory back."""
-        self._network.scratch.clear()
+        """See `backend.Backend`."""
+        self._engine.close()
 
 
-@torch.inference_mode()
-def _compute(frames: Mapping[int, Planes], out: Planes, compute: Callable[[Source, Planes], None]) -> None:
-    compute(frames.__getitem__, out)
+def at_once(threads: int) -> int:
+    """Returns how many frames should be on their way: while one's last tasks are done, others have tasks for all."""
+    return 2 if threads <= 4 else 3 if threads <= 16 else 4
+
+
+def opener(num_streams: int | None) -> Callable[[Folded, int], CpuBackend]:
+    """Returns what opens the CPU for a folded network and an extension. num_streams: threads."""
+    return functools.partial(CpuBackend, threads=num_streams)
+
+
+def memory(config: DufConfig, num_streams: int | None) -> DeviceMemory:
+    """Returns the memory that the planner may use; the threads' working memory does not depend on the tiles."""
+    threads = num_streams or system.usable_cores()
+    working = working_bytes(config, threads)
+    return DeviceMemory(int(system.free_bytes() * SHARE), lambda width: working, at_once(threads) - 1)

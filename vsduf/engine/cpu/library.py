@@ -1,28 +1,53 @@
-"""Loads the native library, and declares the C functions that the modules beside this one call."""
+"""Loads the native library, and declares its C functions (vsduf/native/engine.h)."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from vsduf.engine.folded import Clamp
 from vsduf.errors import DeviceError
+from vsduf.upscaler import Planes
 
-POINTER, INTEGER, STRIDE = ctypes.c_void_p, ctypes.c_int, ctypes.c_ssize_t
-PIECES = [ctypes.POINTER(POINTER), ctypes.POINTER(INTEGER), INTEGER]  # addresses, channels of each, count
-SIGNATURES: dict[str, list[Any]] = {
-    "vsduf_dynamic_filter": [*[POINTER] * 5, *[STRIDE] * 3, *[INTEGER] * 7],
-    "vsduf_winograd_split": [*PIECES, *[POINTER] * 4, STRIDE, *[INTEGER] * 5],
-    "vsduf_winograd_join": [POINTER, STRIDE, *[POINTER] * 2, *[INTEGER] * 5],
-    "vsduf_clamp": [*PIECES, *[POINTER] * 3, *[INTEGER] * 2],
-    "vsduf_sum": [*PIECES, POINTER, *[INTEGER] * 3],
+POINTER, INTEGER = ctypes.c_void_p, ctypes.c_int
+HANDLES, INTEGERS = ctypes.POINTER(POINTER), ctypes.POINTER(INTEGER)
+SAMPLES = {np.dtype(np.uint8): 0, np.dtype(np.uint16): 1, np.dtype(np.float16): 2, np.dtype(np.float32): 3}
+
+
+class NativePlanes(ctypes.Structure):
+    """VsdufPlanes of engine.h."""
+
+    _fields_ = (
+        ("data", POINTER * 3),
+        ("stride", ctypes.c_ssize_t * 3),
+        *((name, INTEGER) for name in ("sample", "height", "width", "top", "left")),
+    )
+
+
+PLANES = ctypes.POINTER(NativePlanes)
+SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "vsduf_kernels": (INTEGER, [ctypes.POINTER(ctypes.c_char_p), INTEGER]),
+    "vsduf_working_bytes": (ctypes.c_size_t, [INTEGER, INTEGERS]),
+    "vsduf_open": (POINTER, [INTEGER, INTEGER]),
+    "vsduf_set_stem": (INTEGER, [POINTER, POINTER, INTEGER]),
+    "vsduf_add_block": (INTEGER, [POINTER, INTEGER, INTEGER, *[POINTER] * 6]),
+    "vsduf_set_merge": (INTEGER, [POINTER, INTEGER, INTEGER, *[POINTER] * 5]),
+    "vsduf_set_heads": (INTEGER, [POINTER, *[INTEGER] * 4, *[POINTER] * 5]),
+    "vsduf_start": (INTEGER, [POINTER, INTEGER]),
+    "vsduf_close": (None, [POINTER]),
+    "vsduf_trim": (None, [POINTER]),
+    "vsduf_begin": (POINTER, [POINTER]),
+    "vsduf_wait": (None, [POINTER, POINTER]),
+    "vsduf_end": (None, [POINTER, POINTER]),
+    "vsduf_stem": (POINTER, [POINTER, POINTER, INTEGERS, PLANES]),
+    "vsduf_block": (POINTER, [POINTER, POINTER, INTEGERS, *[INTEGER] * 3, HANDLES, INTEGER]),
+    "vsduf_sum": (POINTER, [POINTER, POINTER, INTEGERS, INTEGER, HANDLES, INTEGERS, INTEGER]),
+    "vsduf_finish": (INTEGER, [POINTER, POINTER, INTEGERS, HANDLES, INTEGER, PLANES, PLANES]),
+    "vsduf_release": (None, [POINTER]),
 }
 
 
@@ -34,9 +59,9 @@ def library() -> ctypes.CDLL:
         found = ctypes.CDLL(str(path))
     except OSError as error:
         raise DeviceError(f"{path} cannot be loaded ({error}); reinstall vsduf") from error
-    for name, arguments in SIGNATURES.items():
+    for name, (result, arguments) in SIGNATURES.items():
         function = getattr(found, name)
-        function.argtypes, function.restype = arguments, INTEGER if name == "vsduf_dynamic_filter" else None
+        function.argtypes, function.restype = arguments, result
     return found
 
 
@@ -48,24 +73,30 @@ def library_path() -> Path:
     return Path(vapoursynth.get_plugin_dir()) / "vsduf" / name
 
 
-def check(pieces: Sequence[Tensor], by: Clamp, out: Tensor, shape: tuple[int, ...]) -> None:
-    """Raises ValueError for tensors that the library would read or write outside of, since it checks nothing itself."""
-    if out.shape != shape or not out.is_contiguous():
-        raise ValueError(f"the result is {tuple(out.shape)}; it must be {shape}, contiguous")
-    if any(p.shape[:-1] != pieces[0].shape[:-1] for p in pieces) or sum(p.shape[-1] for p in pieces) != len(by.low):
-        raise ValueError(f"pieces {[tuple(p.shape) for p in pieces]} do not make a picture of {len(by.low)} channels")
-    if any(t.dtype != torch.float32 for t in (*pieces, out)):
-        raise ValueError("pieces and result are float32")
+@functools.cache
+def kernels() -> list[str]:
+    """Returns the names of the kernels that this processor runs, the fastest first."""
+    names = (ctypes.c_char_p * 8)()
+    count = library().vsduf_kernels(names, len(names))
+    return [str(name, "ascii") for name in names[:count] if name is not None]
 
 
-def pieces_of(pieces: Sequence[Tensor]) -> tuple[ctypes.Array[ctypes.c_void_p], ctypes.Array[ctypes.c_int], int]:
-    """Returns the addresses of contiguous pieces, the channels of each, and their count, as the library takes them."""
-    count = len(pieces)
-    if not all(piece.is_contiguous() for piece in pieces):
-        raise ValueError("the pieces of a convolution's input must be contiguous")
-    return pointers(pieces), (ctypes.c_int * count)(*(piece.shape[-1] for piece in pieces)), count
+def native_planes(planes: Planes, top: int, left: int) -> NativePlanes:
+    """Returns planes as the library takes them, which checks nothing itself; `planes` must stay referenced.
 
-
-def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
-    """Returns the addresses of tensors as a C array."""
-    return (ctypes.c_void_p * len(tensors))(*(t.data_ptr() for t in tensors))
+    top, left: see VsdufPlanes in engine.h. Raises ValueError for planes of several shapes or sample types, and for rows
+    that are not contiguous.
+    """
+    first = planes[0]
+    if any((p.shape, p.dtype) != (first.shape, first.dtype) or p.strides[1] != p.itemsize for p in planes):
+        raise ValueError("the three planes must have one shape and sample type, and contiguous rows")
+    if len(planes) != 3 or first.dtype not in SAMPLES:
+        raise ValueError(f"{len(planes)} planes of {first.dtype}; there must be three of uint8, uint16, float16 or float32")
+    return NativePlanes(
+        (POINTER * 3)(*(p.ctypes.data for p in planes)),
+        (ctypes.c_ssize_t * 3)(*(p.strides[0] for p in planes)),
+        SAMPLES[first.dtype],
+        *first.shape,
+        top,
+        left,
+    )

@@ -19,9 +19,9 @@ from vsduf.engine.backend import Source, TileNetwork
 from vsduf.engine.cuda import runtime
 from vsduf.engine.cuda.frames import Result, SourceRing
 from vsduf.engine.cuda.network import STRIP, CudaTileNetwork, strip_channels, to_device
-from vsduf.engine.cuda.pool import PriorityPool
 from vsduf.engine.device import DeviceChoice
 from vsduf.engine.folded import Folded
+from vsduf.engine.pool import PriorityPool
 from vsduf.engine.scratch import Scratch
 from vsduf.engine.tiles import Tile
 from vsduf.network.duf import DufConfig
@@ -77,6 +77,9 @@ class CudaBackend:
             return True
         code = getattr(error, "status", getattr(error, "error_code", None))  # CuPy's errors; torch's AcceleratorError
         return code == OUT_OF_MEMORY or (isinstance(error, RuntimeError) and any(n in str(error) for n in OOM_MESSAGES))
+
+    def settle(self) -> None:
+        """See `backend.Backend`; on one stream memory can be used again at once."""
 
     def release(self) -> None:
         """See `backend.Backend`."""

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from vsduf.engine.cuda.pool import PriorityPool
+from vsduf.engine.pool import PriorityPool
 
 
 def waits(turns, count):
