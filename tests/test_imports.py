@@ -20,11 +20,11 @@ ROOMS = {  # room: the rooms that it may import besides the root modules and its
     "bench": {"filter", "engine", "network", "evaluation"},
     "cli": {"filter", "engine", "network", "film", "evaluation", "training", "bench", "degradations"},
 }
-ROOT = {"__init__", "__main__", "cuts", "errors", "matrix", "output", "siting", "system", "upscaler"}
+ROOT = {"__init__", "__main__", "cgroups", "cuts", "errors", "matrix", "output", "siting", "system", "upscaler"}
 ROOT_IMPORTS = {"__init__": {"filter", "network"}, "__main__": {"cli"}}  # of the other root modules: no room
 
 INSIDE = {  # parts of a room, and the modules outside them that may import them
-    "vsduf.engine.cpu": {"vsduf.engine.engine", "vsduf.bench.contenders", "vsduf.bench.report", "vsduf.cli.bench"},
+    "vsduf.engine.cpu": {"vsduf.engine.engine"},
     "vsduf.engine.cuda": {"vsduf.engine.engine"},
 }
 DOORS = {  # library: the rooms or modules that may import it

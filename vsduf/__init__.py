@@ -5,13 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from vsduf import system
-
-system.shorten_spinning()  # before torch is imported: its OpenMP reads the setting once
-
-from vsduf.errors import ArgumentError, DeviceError, DufError, MediaError, WeightsError  # noqa: E402
-from vsduf.filter import mark_cuts, once, upscale, upscale_with  # noqa: E402
-from vsduf.upscaler import Upscaler  # noqa: E402
+from vsduf.errors import ArgumentError, DeviceError, DufError, MediaError, WeightsError
+from vsduf.filter import mark_cuts, once, upscale, upscale_with
+from vsduf.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from vsduf.network.catalogue import bundled as models

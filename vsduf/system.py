@@ -1,4 +1,4 @@
-"""Settings and facts of the operating system, the C library and OpenMP; importing this module changes nothing."""
+"""Settings and facts of the operating system and the C library; importing this module changes nothing."""
 
 from __future__ import annotations
 
@@ -10,21 +10,8 @@ import sys
 
 from vsduf import cgroups
 
-SPIN_COUNT = 10_000  # turns, about 0.5 ms; GNU's default of 300,000 is longer than a scheduler's time slice
-USER_SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")  # if one of them is set, nothing is changed
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt's parameters, malloc.h
 LARGEST = 2**31 - 1
-
-
-def shorten_spinning() -> None:
-    """Shortens the spin-wait of GNU's OpenMP by setting GOMP_SPINCOUNT, which is read once: call before torch's import.
-
-    Changes nothing if the environment has one of USER_SETTINGS. A thread that spins for longer than a time slice
-    occupies a core that the thread it waits for needs. Beside two other busy programs on two cores, 1.3 to 2.3 of 4.4
-    frames a second were left; with the default 1.4, 0.2 or none. On an idle machine the short wait costs about 5 %.
-    """
-    if not any(name in os.environ for name in USER_SETTINGS):
-        os.environ["GOMP_SPINCOUNT"] = str(SPIN_COUNT)
 
 
 def keep_large_blocks() -> bool:

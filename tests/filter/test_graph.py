@@ -35,7 +35,7 @@ def test_vapoursynth_has_the_functions_without_an_import():
 def test_version_lists_what_is_installed():
     found = core.duf.Version()
     assert found["version"] == vsduf.__version__
-    assert set(found) == {"version", "torch", "cuda", "spin_count", "devices", "models"}
+    assert set(found) == {"version", "torch", "cuda", "cpu", "devices", "models"}
 
 
 def test_bind_is_not_for_users():

@@ -1,10 +1,13 @@
 """Engines on small footage, and the plain network's frames to compare with."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from vsduf.engine.cpu.backend import CpuBackend
 from vsduf.engine.engine import EXTENSION, Engine
 from vsduf.engine.planning import TilePlan
 from vsduf.network.dynamic_upsample import dynamic_upsample
@@ -20,10 +23,11 @@ def footage(frames, height, width, dtype=np.float32, seed=0):
     return rng.random((frames, 3, height, width)).astype(dtype)
 
 
-def make(weights, source, plan=WHOLE, overlap=None, warn=pytest.fail):
+def make(weights, source, plan=WHOLE, overlap=None, warn=pytest.fail, threads=2, kernels=None):
     height, width = source.shape[2:]
+    backend = functools.partial(CpuBackend, threads=threads, kernels=kernels)
     overlap = weights.config.receptive_radius if overlap is None else overlap
-    return Engine(weights, width, height, plan=plan, overlap=overlap, warn=warn)
+    return Engine(weights, width, height, plan=plan, overlap=overlap, warn=warn, backend=backend)
 
 
 def upscale(engine, source, n):

@@ -13,7 +13,6 @@ import torch
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vsduf.engine.cpu.worker import on_compute_thread
 from vsduf.errors import ArgumentError
 from vsduf.filter.frames import planes
 from vsduf.network import onnx_export
@@ -92,10 +91,7 @@ def upscale_filter(clip: vs.VideoNode, weights: Weights, folder: Path, device_id
 
 
 def plain_torch(source: NDArray[np.float32], weights: Weights, device: torch.device, half: bool = False) -> Contender:
-    """Returns the network as it is written down, on all seven frames of every window; copies are part of the time.
-
-    It runs on the compute thread, like core.duf.Upscale: a second thread's OpenMP team would slow both.
-    """
+    """Returns the network as it is written down, on all seven frames of every window; copies are part of the time."""
     dtype = torch.float16 if half else torch.float32
     network = weights.network().to(device, dtype)
 
@@ -106,7 +102,7 @@ def plain_torch(source: NDArray[np.float32], weights: Weights, device: torch.dev
         return list(picture[0].cpu().numpy())
 
     def make(first: int, count: int) -> Planes:
-        return on_compute_thread(lambda: [frame(n) for n in range(first, first + count)][-1])
+        return [frame(n) for n in range(first, first + count)][-1]
 
     return Contender(f"{PLAIN}, half" if half else PLAIN, form_of(weights), make, half)
 

@@ -15,7 +15,6 @@ import vapoursynth as vs
 from vsduf import __version__
 from vsduf.bench.contenders import PEERS, PLAIN, VSDUF
 from vsduf.bench.rounds import Result
-from vsduf.engine.cpu.worker import on_compute_thread
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,7 +98,7 @@ def machine(device: torch.device) -> dict[str, Any]:
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
-        "torch_threads": on_compute_thread(torch.get_num_threads),
+        "torch_threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
         "system": platform.platform(),
         "python": platform.python_version(),

@@ -103,17 +103,16 @@ def _check_peers(choice: DeviceChoice) -> None:
 
 
 def _measure(args: argparse.Namespace, layers: int, size: tuple[int, int], choice: DeviceChoice) -> list[Result]:
-    """Makes the footage and the filters on the thread that computes, then times the filters."""
+    """Makes the footage and the filters, then times the filters."""
     from vsduf.bench import rounds
     from vsduf.bench.content import bench_footage
-    from vsduf.engine.cpu.worker import on_compute_thread
 
     count = math.ceil(args.frames / BATCH)
     frames = (count + 1) * BATCH + WINDOW - 1
     say(f"making {frames} test frames of {size[0]}x{size[1]}")
-    source = on_compute_thread(lambda: bench_footage(frames, size[1], size[0]))
+    source = bench_footage(frames, size[1], size[0])
     with tempfile.TemporaryDirectory(prefix="vsduf-") as folder:
-        found = on_compute_thread(lambda: list(_contenders(args, layers, source, Path(folder), choice)))
+        found = list(_contenders(args, layers, source, Path(folder), choice))
         with Progress(count, Counted("rounds", rate=""), transient=True) as progress:
             return rounds.measure(found, count, BATCH, progress.update)
 

@@ -1,5 +1,5 @@
 """Fast inference: a window of planes in, a picture out, on the CPU or on a CUDA device."""
 
-from vsduf.engine.engine import Engine, open_engine
+from vsduf.engine.engine import Engine, cpu_kernels, open_engine
 
-__all__ = ["Engine", "open_engine"]
+__all__ = ["Engine", "cpu_kernels", "open_engine"]

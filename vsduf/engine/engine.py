@@ -10,6 +10,7 @@ from pathlib import Path
 from vsduf.engine import device, planning, tiles
 from vsduf.engine.backend import Backend, Picture, Source
 from vsduf.engine.cpu.backend import CpuBackend
+from vsduf.engine.cpu.library import kernels
 from vsduf.engine.device import DeviceChoice
 from vsduf.engine.feature_cache import FeatureCache
 from vsduf.engine.folded import Folded, fold
@@ -140,6 +141,11 @@ def open_engine(
             working_bytes=memory.working_bytes,
         )
     return Engine(loaded, width, height, plan=plan, overlap=overlap, warn=warn, backend=backend)
+
+
+def cpu_kernels() -> str:
+    """Returns the name of the kernels that the CPU runs: "avx512", "avx2" or "portable"."""
+    return kernels()[0]
 
 
 def _check(scale: int, tilesize: tuple[int, int] | None, overlap: int | None, num_streams: int | None) -> None:

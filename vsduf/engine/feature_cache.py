@@ -134,8 +134,8 @@ class FeatureCache:
         """
         offsets = list(self._reach(level))
         if len(context) >= WINDOW or None in context:
-            missing = next(i for i, frame in enumerate(context) if frame is not None)
-            at = (len(context) - 1) // 2 - missing
+            reach, there = len(context) // 2, [i for i, frame in enumerate(context) if frame is not None]
+            at = reach - there[0] if there[0] > 0 else WINDOW - 1 - (there[-1] - reach)
             cut = max(0, level - self.config.full_window_blocks)
             offsets = [o for o in offsets if cut <= at + o < WINDOW - cut]
         return offsets

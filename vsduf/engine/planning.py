@@ -40,18 +40,19 @@ class TilePlan:
 def cached_channels(config: DufConfig, idle_frames: int) -> int:
     """Returns the channels of one LR pixel that a feature cache holds at most between two calls in linear order.
 
-    A level's features stay until the window's centre has passed their frame, its partial sums until both neighbours have.
+    A level's features stay until the window's centre has passed their frame, its partial sums until both neighbours
+    have.
     """
     stem, growth, held = config.stem, config.growth, RADIUS + 1 + idle_frames
     if config.streaming:
         stays = (stem + config.full_window_blocks * growth) * held
-        return stays + RADIUS * growth * 4 * (held + 1)  # three partial sums, one feature; one more at a clip's ends
+        return stays + RADIUS * growth * 4 * (held + 1)  # three sums, one feature; one more at a clip's ends
     per_position = stem + config.blocks * growth + 3 * growth * config.blocks
     return (idle_frames + 1) * WINDOW * per_position
 
 
 def working_channels(config: DufConfig) -> int:
-    """Returns the channels of one LR pixel that computing takes besides: a block's middle, merge's input, one result."""
+    """Returns the channels of a pixel that computing takes besides: a block's middle, merge's input, one result."""
     return 2 * config.features + 3 * config.growth
 
 
@@ -68,8 +69,8 @@ def plan_tiles(
 ) -> TilePlan:
     """Returns the largest tiles with which a picture of height x width LR pixels stays within `budget` bytes.
 
-    Where even small tiles do not fit because of the features that all of them cache, none are cached and each frame costs
-    about twice the arithmetic. Tiles share one working memory. The network's own 16 to 104 MiB come
+    Where even small tiles do not fit because of the features that all of them cache, none are cached and each frame
+    costs about twice the arithmetic. Tiles share one working memory. The network's own 16 to 104 MiB come
     on top of the budget.
     """
     for cache_features in (True, False):
@@ -89,7 +90,7 @@ def plan_tiles(
 
 
 def halve(size: tuple[int, int], least: int) -> tuple[int, int]:
-    """Returns the size with its longer side halved, but not below `least`; the same size where nothing can be halved."""
+    """Returns a size with its longer side halved, but not below `least`; the same one where nothing can be halved."""
     width, height = size
     if width >= height and width > least:
         return max(least, -(-width // 2)), height

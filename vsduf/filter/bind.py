@@ -31,20 +31,20 @@ def _text(value: str | bytes) -> str:
 def version() -> dict[str, Any]:
     """Returns what `core.duf.Version()` shows.
 
-    version, torch: their versions. cuda: the version that torch was built with, or "none". spin_count: GOMP_SPINCOUNT,
-    or "". devices: names of the CUDA devices, by device_id. models: names of the bundled models.
+    version, torch: their versions. cuda: the version that torch was built with, or "none". cpu: "avx512",
+    "avx2" or "portable", the instructions that the CPU engine uses. devices: names of the CUDA devices, by device_id. models: names of the bundled models.
     """
     import torch
 
     from vsduf import __version__
-    from vsduf.engine import device
+    from vsduf.engine import cpu_kernels, device
     from vsduf.network.catalogue import bundled
 
     return {
         "version": __version__,
         "torch": torch.__version__,
         "cuda": torch.version.cuda or "none",
-        "spin_count": os.environ.get("GOMP_SPINCOUNT", ""),
+        "cpu": cpu_kernels(),
         "devices": device.names(),
         "models": bundled(),
     }

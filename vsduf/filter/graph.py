@@ -42,7 +42,7 @@ def upscale(
     fp16: half precision; default on CUDA, not available on the CPU.
     tilesize: largest tile in source pixels, one number or width and height; default the whole frame if memory allows.
     overlap: source pixels that tiles share on each side; default the network's receptive radius, which leaves no seams.
-    num_streams: frames that the device works on at a time.
+    num_streams: frames that a CUDA device works on at a time, default 3; on the CPU threads, default the usable cores.
     scenecut: whether windows end at _SceneChangePrev and _SceneChangeNext; if not, only at the clip's ends.
     width, height: the output's size in pixels, resized from the network's picture; default `scale` times the clip's. If
     one is given, the other follows from the aspect ratio.

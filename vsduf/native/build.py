@@ -21,10 +21,14 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PLUGINS = "vapoursynth/plugins/vsduf"
 HERE = Path("vsduf/native")
-EXACT = ("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")  # vectors and fused multiply-adds, no reordering
+EXACT = (
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=fast",
+)  # vectors and fused multiply-adds, no reordering
 SOURCES = (
-    "duf.cpp", "engine.cpp", "operations.cpp", "scheduler.cpp", "network.cpp", "kernels.cpp", "portable.cpp", "avx2.cpp",
-    "avx512.cpp",
+    "duf.cpp", "engine.cpp", "operations.cpp", "scheduler.cpp", "network.cpp", "kernels.cpp",
+    "portable.cpp", "avx2.cpp", "avx512.cpp",
 )  # fmt: skip
 
 

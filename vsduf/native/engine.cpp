@@ -174,7 +174,7 @@ EXPORT void *vsduf_block(VsdufEngine *engine, void *call, const int *area, int b
     });
 }
 
-EXPORT void *vsduf_sum(VsdufEngine *engine, void *call, const int *area, int strips, void *const *inputs,
+EXPORT void *vsduf_add(VsdufEngine *engine, void *call, const int *area, int strips, void *const *inputs,
                        const int *firsts, int count) {
     return start(engine, call, areaOf(area), strips, [&](const Handle &out) {
         return makeSum({firsts, firsts + count}, areaOf(area), featuresOf(inputs, count), out, engine->scheduler->threads());

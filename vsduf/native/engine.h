@@ -52,7 +52,7 @@ EXPORT void vsduf_end(VsdufEngine *, void *call);
 EXPORT void *vsduf_stem(VsdufEngine *, void *call, const int *area, const VsdufPlanes *frame);
 EXPORT void *vsduf_block(VsdufEngine *, void *call, const int *area, int block, int first, int last, void *const *inputs,
                          int count);
-EXPORT void *vsduf_sum(VsdufEngine *, void *call, const int *area, int strips, void *const *inputs, const int *firsts,
+EXPORT void *vsduf_add(VsdufEngine *, void *call, const int *area, int strips, void *const *inputs, const int *firsts,
                        int count);
 EXPORT int vsduf_finish(VsdufEngine *, void *call, const int *area, void *const *inputs, int count,
                         const VsdufPlanes *frame, const VsdufPlanes *picture);

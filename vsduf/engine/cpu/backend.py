@@ -23,7 +23,9 @@ class CpuBackend:
     threads: that compute, default as many as the process may use cores. kernels: see `network.NativeEngine`.
     """
 
-    def __init__(self, folded: Folded, extension: int, *, threads: int | None = None, kernels: str | None = None) -> None:
+    def __init__(
+        self, folded: Folded, extension: int, *, threads: int | None = None, kernels: str | None = None
+    ) -> None:
         threads = threads or system.usable_cores()
         self.at_once = at_once(threads)
         self._engine, self._extension = NativeEngine(folded, threads, kernels), extension

@@ -45,7 +45,7 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "vsduf_end": (None, [POINTER, POINTER]),
     "vsduf_stem": (POINTER, [POINTER, POINTER, INTEGERS, PLANES]),
     "vsduf_block": (POINTER, [POINTER, POINTER, INTEGERS, *[INTEGER] * 3, HANDLES, INTEGER]),
-    "vsduf_sum": (POINTER, [POINTER, POINTER, INTEGERS, INTEGER, HANDLES, INTEGERS, INTEGER]),
+    "vsduf_add": (POINTER, [POINTER, POINTER, INTEGERS, INTEGER, HANDLES, INTEGERS, INTEGER]),
     "vsduf_finish": (INTEGER, [POINTER, POINTER, INTEGERS, HANDLES, INTEGER, PLANES, PLANES]),
     "vsduf_release": (None, [POINTER]),
 }
@@ -91,7 +91,9 @@ def native_planes(planes: Planes, top: int, left: int) -> NativePlanes:
     if any((p.shape, p.dtype) != (first.shape, first.dtype) or p.strides[1] != p.itemsize for p in planes):
         raise ValueError("the three planes must have one shape and sample type, and contiguous rows")
     if len(planes) != 3 or first.dtype not in SAMPLES:
-        raise ValueError(f"{len(planes)} planes of {first.dtype}; there must be three of uint8, uint16, float16 or float32")
+        raise ValueError(
+            f"{len(planes)} planes of {first.dtype}; there must be three of uint8, uint16, float16 or float32"
+        )
     return NativePlanes(
         (POINTER * 3)(*(p.ctypes.data for p in planes)),
         (ctypes.c_ssize_t * 3)(*(p.strides[0] for p in planes)),

@@ -9,7 +9,7 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
-from vsduf.engine.cpu.library import HANDLES, INTEGER, POINTER, NativePlanes, kernels, library, native_planes
+from vsduf.engine.cpu.library import INTEGER, POINTER, NativePlanes, kernels, library, native_planes
 from vsduf.engine.cpu.packing import pack, strips, widths
 from vsduf.engine.folded import Folded
 from vsduf.engine.tiles import Tile
@@ -116,7 +116,7 @@ class CpuTileNetwork:
         handles, count = _handles([feature for feature, _ in sums])
         firsts = (INTEGER * count)(*(k * self._growth for _, k in sums))
         engine, area = self.engine, self._areas[block + 1]
-        made = library().vsduf_sum(engine.handle, engine.call, area, self._growth, handles, firsts, count)
+        made = library().vsduf_add(engine.handle, engine.call, area, self._growth, handles, firsts, count)
         return self._feature(made, self._growth)
 
     def finish(self, inputs: Sequence[Feature], samples: Planes, picture: Planes) -> None:
