@@ -48,7 +48,6 @@ DOORS = {  # library: the rooms or modules that may import it
     "vskernels": {"filter.jetpack"},
     "vsscale": {"filter.jetpack"},
     "vsutil": {"filter"},
-    "vsutil": {"filter"},
 }  # fmt: skip
 LAZY = {("filter", "engine"), ("filter", "network")}  # imported inside functions only: they import torch, which is slow
 

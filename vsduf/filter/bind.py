@@ -31,8 +31,9 @@ def _text(value: str | bytes) -> str:
 def version() -> dict[str, Any]:
     """Returns what `core.duf.Version()` shows.
 
-    version, torch: their versions. cuda: the version that torch was built with, or "none". cpu: "avx512",
-    "avx2" or "portable", the instructions that the CPU engine uses. devices: names of the CUDA devices, by device_id. models: names of the bundled models.
+    version, torch: their versions. cuda: the version that torch was built with, or "none". cpu: the instructions that
+    the CPU engine uses, "avx512", "avx2" or "portable". devices: names of the CUDA devices, by device_id. models: names
+    of the bundled models.
     """
     import torch
 
