@@ -150,9 +150,7 @@ def test_each_refusal_is_one_line_and_leaves_nothing(
     assert (tmp_path / "old.mkv").read_text() == "old"
 
 
-@pytest.mark.parametrize(
-    "words", ["upscale", "upscale in.mkv", "upscale in.mkv out.mkv --tilesize big", "nonesuch"]
-)
+@pytest.mark.parametrize("words", ["upscale", "upscale in.mkv", "upscale in.mkv out.mkv --tilesize big", "nonesuch"])
 def test_wrong_usage_is_2(words, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(words.split())
@@ -233,9 +231,7 @@ def test_help_is_quick_and_knows_every_command():
         "try: main(sys.argv[1:])\nfinally: assert 'torch' not in sys.modules"
     )
     for words in (["--help"], [], ["upscale", "--help"]):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=HERE.parent
-        )
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=HERE.parent)
         assert done.returncode == 0, done.stderr
         assert all(name in done.stdout for name in (["--overwrite"] if "upscale" in words else COMMANDS))
 
