@@ -1,7 +1,7 @@
 """Writes one frame of a film before and after, side by side, each in its own pixels: compare.py IN OUT [PICTURE.png]
 
-Left: IN enlarged bicubically to OUT's size; right: OUT. The picture shows at most 960x720 pixels of each, from the middle
-of the film's middle frame. Its name is OUT's with .png unless given.
+Left: IN enlarged bicubically to OUT's size; right: OUT. The picture shows at most 960x720 pixels of each, from the
+middle of the film's middle frame. Its name is OUT's with .png unless given.
 """
 
 import sys
