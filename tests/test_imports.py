@@ -16,9 +16,10 @@ ROOMS = {  # room: the rooms that it may import besides the root modules and its
     "evaluation": {"network"},
     "filter": {"engine", "network"},
     "degradations": {"evaluation", "film"},
+    "analysis": {"film"},
     "training": {"degradations", "evaluation", "film", "network"},
     "bench": {"filter", "engine", "network", "evaluation"},
-    "cli": {"filter", "engine", "network", "film", "evaluation", "training", "bench", "degradations"},
+    "cli": {"filter", "engine", "network", "film", "evaluation", "training", "bench", "degradations", "analysis"},
 }
 ROOT = {"__init__", "__main__", "cgroups", "cuts", "errors", "matrix", "output", "siting", "system", "upscaler"}
 ROOT_IMPORTS = {"__init__": {"filter", "network"}, "__main__": {"cli"}}  # of the other root modules: no room
@@ -32,7 +33,7 @@ DOORS = {  # library: the rooms or modules that may import it
         "network", "engine", "evaluation", "degradations", "training", "bench", "filter.bind", "system", "cli.bench",
         "cli.train", "cli.weights",
     },
-    "vapoursynth": {"filter", "film", "bench", "cli.upscale", "engine.cpu.library"},
+    "vapoursynth": {"filter", "film", "analysis", "bench", "cli.upscale", "engine.cpu.library"},
     "cupy": {"engine.cuda.runtime"},
     "ffmpeg": {"film.command"},
     "imageio_ffmpeg": {"film.probe"},
