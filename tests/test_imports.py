@@ -27,6 +27,7 @@ ROOT_IMPORTS = {"__init__": {"filter", "network"}, "__main__": {"cli"}}  # of th
 INSIDE = {  # parts of a room, and the modules outside them that may import them
     "vsduf.engine.cpu": {"vsduf.engine.engine"},
     "vsduf.engine.cuda": {"vsduf.engine.engine"},
+    "vsduf.engine.torch": {"vsduf.engine.engine"},
 }
 DOORS = {  # library: the rooms or modules that may import it
     "torch": {

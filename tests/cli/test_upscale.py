@@ -93,11 +93,19 @@ def test_animation_makes_a_drawing_once(tmp_path, monkeypatch):
 
 
 def test_every_option_reaches_the_one_that_it_is_for(full, tmp_path, options):
-    words = "--scale 2 --model m --device-id -1 --no-fp16 --tilesize 32x16 --overlap 4 --num-streams 2 --no-scenecut"
+    words = "--scale 2 --model m --device-id -1 --device cpu --no-fp16 --tilesize 32x16 --overlap 4"
     encoder = "--codec libx264 --preset ultrafast --crf 30 --depth 10 --encoder-option tune=grain --no-subtitles"
     assert run(full, tmp_path / "out.mp4", *words.split(), *encoder.split()) == 0
     assert options == {
-        **{"scale": 2, "model": "m", "device_id": -1, "fp16": False, "tilesize": [32, 16], "overlap": 4},
+        **{
+            "scale": 2,
+            "model": "m",
+            "device_id": -1,
+            "device": "cpu",
+            "fp16": False,
+            "tilesize": [32, 16],
+            "overlap": 4,
+        },
         **{"num_streams": 2, "scenecut": False},
     }
     clip, _ = films.opened(tmp_path / "out.mp4")

@@ -20,7 +20,7 @@ from vsduf.filter import arguments
 core = vs.core
 CLIP = core.std.BlankClip(format=vs.YUV420P8, width=16, height=16, length=1)
 NAMES = ["scale", "model", "device_id", "fp16", "tilesize", "overlap", "num_streams", "scenecut", "width", "height"]
-NAMES += ["square"]
+NAMES += ["square", "device"]
 ANYTHING = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.complex_numbers(), st.text(), st.binary(),
     st.builds(object), st.builds(Path, st.text(st.characters(exclude_characters="\0"))), st.builds(Fraction),
@@ -51,6 +51,7 @@ def check(call, **given):
 @example({"width": 10**30})
 @example({"tilesize": "64"})
 @example({"model": ""})
+@example({"device": 0})
 def test_python_arguments_of_any_type(stand_in, given):
     made = check(vsduf.upscale, **given)
     if made is not None:
@@ -61,6 +62,7 @@ def test_python_arguments_of_any_type(stand_in, given):
 INT64 = st.integers(-(2**63), 2**63 - 1)
 NATIVE = dict.fromkeys(NAMES, INT64) | {
     "model": st.one_of(st.text(), st.binary()),
+    "device": st.one_of(st.text(), st.binary()),
     "tilesize": st.one_of(INT64, st.lists(INT64, max_size=3)),
 }
 SMALL = st.integers(-2, 70)
@@ -80,6 +82,7 @@ def test_native_arguments_of_any_value(stand_in, given):
             "scale": st.integers(1, 5), "model": st.sampled_from(["duf-16s-x2", "duf", "nowhere.h5", "a\nb", "/"]),
             "device_id": st.one_of(SMALL, st.sampled_from([2**31 - 1, 2**40, -(2**63)])), "fp16": st.integers(0, 2),
             "tilesize": st.lists(st.one_of(SMALL, st.just(2**31 - 1)), max_size=3),
+            "device": st.one_of(st.text(), st.sampled_from(["cpu", "cuda", "xpu:1", "rocm:99", "mps:1"])),
             "overlap": st.one_of(SMALL, st.just(2**31 - 1)), "num_streams": st.one_of(SMALL, st.just(2**31 - 1)),
         },
     )

@@ -53,7 +53,7 @@ ARGUMENTS = [
     ({"model": "/nowhere/at.safetensors"}, "/nowhere/at.safetensors does not exist"),
     ({"device_id": -2}, "device_id is -2; it must be -1 for the CPU"),
     ({"device_id": 99}, "device_id is 99, but"),
-    ({"device_id": -1, "fp16": 1}, "fp16 works on CUDA devices only"),
+    ({"device_id": -1, "fp16": 1}, "fp16 does not work on the CPU"),
     ({"tilesize": 8}, "tilesize is 8x8; tiles must be at least"),
     ({"tilesize": [32, 32, 32]}, "tilesize has 3 values; give one, or width and height"),
     ({"tilesize": [32, 32], "overlap": 16}, "overlap is 16 on each side of 32x32 tiles"),

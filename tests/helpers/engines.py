@@ -1,6 +1,7 @@
 """Engines on small footage, and the plain network's frames to compare with."""
 
 import functools
+import threading
 
 import numpy as np
 import pytest
@@ -37,6 +38,23 @@ def upscale(engine, source, n):
     out = np.zeros((3, height * engine.scale, width * engine.scale), source.dtype)
     engine(window, {k: list(source[k]) for k in set(window)}, list(out))
     return out
+
+
+def differing(engine, source, frames, threads=4):
+    """Asks for all frames from several threads; returns the numbers of those that differ from `frames`."""
+    wrong = []
+
+    def work(first):
+        for n in range(first, len(frames), threads):
+            if not np.array_equal(upscale(engine, source, n), frames[n]):
+                wrong.append(n)
+
+    running = [threading.Thread(target=work, args=(k,)) for k in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    return wrong
 
 
 def expected(weights, source, n):

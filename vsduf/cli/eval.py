@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="score each N-th frame only")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there too")
     parser.add_argument("--device-id", type=int, metavar="N", help="CUDA device, -1 for the CPU")
+    parser.add_argument("--device", metavar="NAME", help="cuda:0, rocm (AMD), xpu (Intel), mps (Apple) or cpu")
     parser.add_argument("--fp16", action=argparse.BooleanOptionalAction, default=None, help="half precision")
 
 
@@ -53,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
     model = None if args.frames else args.model or catalogue.best(args.scale or 4)
     task = _task(args, model)
     others = protocol.folders_for(clips, args.frames) if args.frames else {}
-    opener = functools.partial(open_engine, model, task.scale, device_id=args.device_id, fp16=args.fp16, warn=_warn)
+    where = {"device_id": args.device_id, "device": args.device, "fp16": args.fp16}
+    opener = functools.partial(open_engine, model, task.scale, **where, warn=_warn)
     scores: dict[str, Score] = {}
     left_out: dict[str, str] = {}
     print(HEAD)

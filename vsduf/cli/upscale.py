@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="CUDA device, or -1 for the CPU (default: first CUDA device, else CPU)",
     )
+    network.add_argument("--device", metavar="NAME", help="cuda:0, rocm (AMD), xpu (Intel), mps (Apple) or cpu")
     network.add_argument(
         "--fp16", action=argparse.BooleanOptionalAction, default=None, help="half precision (default: on with CUDA)"
     )

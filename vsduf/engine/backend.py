@@ -13,16 +13,16 @@ from vsduf.network.duf import DufConfig
 from vsduf.upscaler import Planes
 
 Samples = Any
-"""One source frame as its device has it: `Planes` on the CPU, a tensor [3, H, W] on a CUDA device."""
+"""One source frame as its device has it: `Planes` on the CPU, a tensor [3, H, W] on other devices."""
 
 Source = Callable[[int], Samples]
 """Returns the samples of a source frame by its number."""
 
 Feature = Any
-"""A feature of a tile as its device has it: a `cpu.network.Feature`, or a tensor [H, W, channels] on a CUDA device."""
+"""A feature of a tile as its device has it: a `cpu.network.Feature`, or a tensor on other devices."""
 
 Picture = Any
-"""The output frame as its device has it: `Planes` on the CPU, a tensor [3, R * H, R * W] on a CUDA device."""
+"""The output frame as its device has it: `Planes` on the CPU, a tensor [3, R * H, R * W] on other devices."""
 
 
 class TileNetwork(Protocol):
@@ -53,7 +53,7 @@ class TileNetwork(Protocol):
 
 
 class Backend(Protocol):
-    """A device that computes: `engine.cpu.backend.CpuBackend` or `engine.cuda.backend.CudaBackend`.
+    """A device that computes: CpuBackend, CudaBackend or TorchBackend, in `backend` of engine.cpu, .cuda and .torch.
 
     at_once: how many concurrent calls of `make` are worth it.
     """

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from vsduf.engine import device, planning, tiles
+from vsduf.engine import device as devices
+from vsduf.engine import planning, reservations, tiles
 from vsduf.engine.backend import Backend, Picture, Source
 from vsduf.engine.cpu.backend import CpuBackend
 from vsduf.engine.cpu.library import kernels
@@ -19,10 +19,12 @@ from vsduf.errors import ArgumentError, DeviceError
 from vsduf.network import catalogue, weights
 from vsduf.network.duf import DufConfig
 from vsduf.network.weights import Weights
-from vsduf.upscaler import SCALES, Planes
+from vsduf.upscaler import SCALES, WINDOW, Planes
 
 EXTENSION = 4  # LR pixels by which a frame is extended for networks that were not trained on a picture's borders
 IDLE_FRAMES = 2  # calls after which an unused feature is dropped; VapourSynth asks slightly out of order
+
+SETTLED = 2 * WINDOW  # frames after which an engine has allocated what it planned
 
 Opener = Callable[[Folded, int], Backend]
 """Opens a backend for a folded network and the LR pixels by which frames are extended."""
@@ -49,7 +51,7 @@ class Engine:
         self.width, self.height, self.overlap, self.warn = width, height, overlap, warn
         self.extension = _extension(model)
         self._backend = backend(fold(model.network()), self.extension)
-        self.at_once = self._backend.at_once
+        self.at_once, self._pictures = self._backend.at_once, 0
         self._use(plan)
 
     def __call__(self, window: Sequence[int], frames: Mapping[int, Planes], out: Planes) -> None:
@@ -58,6 +60,7 @@ class Engine:
 
     def close(self) -> None:
         """Frees all memory; the engine is not called again."""
+        reservations.release(self)
         self._caches.clear()
         self._backend.close()
 
@@ -70,6 +73,9 @@ class Engine:
         plan = self.plan
         while not self._fits(window, source, picture):
             self._halve()
+        self._pictures += 1
+        if self._pictures == SETTLED:
+            reservations.release(self)
         if self.plan is not plan and self.plan.size is not None:
             size = "{}x{}".format(*self.plan.size)
             self.warn(f"memory ran out; going on with {size} tiles, set tilesize to begin with them")
@@ -107,6 +113,7 @@ def open_engine(
     height: int,
     *,
     device_id: int | None = None,
+    device: str | None = None,
     fp16: bool | None = None,
     tilesize: tuple[int, int] | None = None,
     overlap: int | None = None,
@@ -119,12 +126,12 @@ def open_engine(
     for what cannot be done.
     """
     _check(scale, tilesize, overlap, num_streams)
-    choice = device.choose_device(device_id, fp16)
-    if device_id is None and choice.on_cpu:
-        _warn_once(device.unusable_gpu(), warn)
+    choice = devices.choose_device(device_id, fp16, device)
+    if device_id is None and device is None and choice.on_cpu:
+        _warn_once(devices.unusable_gpu(), warn)
     loaded = _load(model, scale)
     overlap = loaded.config.receptive_radius if overlap is None else overlap
-    backend, memory = _device(choice, num_streams, width, height, loaded.config)
+    opener, memory = _device(choice, num_streams, width, height, loaded.config, warn)
     if tilesize is not None:
         tiles.check(tilesize, overlap)
         plan = TilePlan(tilesize)
@@ -134,13 +141,15 @@ def open_engine(
         plan = planning.plan_tiles(
             loaded.config,
             *extended,
-            memory.budget,
+            memory.budget - reservations.reserved(str(choice.device)),
             overlap=overlap,
             idle_frames=IDLE_FRAMES + memory.more_frames,
             sample_bytes=size,
             working_bytes=memory.working_bytes,
         )
-    return Engine(loaded, width, height, plan=plan, overlap=overlap, warn=warn, backend=backend)
+    engine = Engine(loaded, width, height, plan=plan, overlap=overlap, warn=warn, backend=opener)
+    reservations.reserve(engine, str(choice.device), plan.planned)
+    return engine
 
 
 def cpu_kernels() -> str:
@@ -168,17 +177,28 @@ def _load(model: str | Path | None, scale: int) -> Weights:
 
 
 def _device(
-    choice: DeviceChoice, num_streams: int | None, width: int, height: int, config: DufConfig
+    choice: DeviceChoice,
+    num_streams: int | None,
+    width: int,
+    height: int,
+    config: DufConfig,
+    warn: Callable[[str], None],
 ) -> tuple[Opener, DeviceMemory]:
-    """Returns what opens the device, and its memory."""
+    """Returns what opens the device, and its memory; warns once where plain torch stands in for the CUDA kernels."""
     if choice.on_cpu:
         from vsduf.engine.cpu import backend as cpu
 
         return cpu.opener(num_streams), cpu.memory(config, num_streams)
-    from vsduf.engine.cuda import backend as cuda  # CuPy comes with it
+    if choice.kind == "cuda":
+        from vsduf.engine.cuda import backend as cuda
 
-    budget = cuda.budget(choice, width, height, config.scale, num_streams)
-    return cuda.opener(choice, num_streams), DeviceMemory(budget, functools.partial(cuda.working_bytes, choice, config))
+        problem = cuda.problem()
+        if problem is None:
+            return cuda.opener(choice, num_streams), cuda.memory(choice, num_streams, config, width, height)
+        _warn_once(f"{problem}; until then plain torch computes, more slowly", warn)
+    from vsduf.engine.torch import backend as torch
+
+    return torch.opener(choice), torch.memory(choice, config, width, height)
 
 
 def _extension(model: Weights) -> int:

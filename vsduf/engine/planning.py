@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vsduf.engine import tiles
 from vsduf.engine.tiles import count
@@ -30,11 +30,12 @@ class TilePlan:
     """size: (width, height) of tiles in LR pixels with their overlap, None for the whole picture.
 
     cache_features: whether features are kept from one frame to the next; without, a frame is computed from its window
-    alone.
+    alone. planned: bytes that the plan takes, 0 if the user chose the tiles.
     """
 
     size: tuple[int, int] | None
     cache_features: bool = True
+    planned: int = field(default=0, compare=False)
 
 
 def cached_channels(config: DufConfig, idle_frames: int) -> int:
@@ -76,17 +77,16 @@ def plan_tiles(
     for cache_features in (True, False):
         size = (width, height)
         while True:
-            cached = cached_channels(config, idle_frames) * (
-                count(size, (width, height), overlap) if cache_features else 1
-            )
-            features = size[0] * size[1] * (cached + working_channels(config)) * sample_bytes
-            if features + working_bytes(size[0]) <= budget:
-                return TilePlan(None if size == (width, height) else size, cache_features)
+            tiles_kept = count(size, (width, height), overlap) if cache_features else 1
+            channels = cached_channels(config, idle_frames) * tiles_kept + working_channels(config)
+            planned = size[0] * size[1] * channels * sample_bytes + working_bytes(size[0])
+            if planned <= budget:
+                return TilePlan(None if size == (width, height) else size, cache_features, planned)
             smaller = halve(size, tiles.smallest(overlap))
             if smaller == size:
                 break
             size = smaller
-    return TilePlan(size, False)
+    return TilePlan(size, False, planned)
 
 
 def halve(size: tuple[int, int], least: int) -> tuple[int, int]:

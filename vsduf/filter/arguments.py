@@ -48,6 +48,13 @@ def model(value: Any) -> str | None:
     return path
 
 
+def text(name: str, value: Any) -> str | None:
+    """Returns a text argument, or None for None; raises ArgumentError for any other type."""
+    if value is not None and not isinstance(value, str):
+        raise ArgumentError(f"{name} is {_shown(value)}; give a text")
+    return value
+
+
 def tile(value: Any) -> tuple[int, int] | None:
     """Returns a tile's width and height from one integer or two, or None for None; raises ArgumentError otherwise."""
     if value is None:

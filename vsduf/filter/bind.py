@@ -18,7 +18,7 @@ def bind() -> None:
 
 def _upscale(**arguments: Any) -> vs.VideoNode:
     """Calls `upscale` with VapourSynth's types converted to Python's: data to str, integer flags to bool."""
-    for name, kind in (("model", _text), ("fp16", bool), ("scenecut", bool), ("square", bool)):
+    for name, kind in (("model", _text), ("device", _text), ("fp16", bool), ("scenecut", bool), ("square", bool)):
         if arguments.get(name) is not None:
             arguments[name] = kind(arguments[name])
     return upscale(**arguments)
@@ -32,8 +32,8 @@ def version() -> dict[str, Any]:
     """Returns what `core.duf.Version()` shows.
 
     version, torch: their versions. cuda: the version that torch was built with, or "none". cpu: the instructions that
-    the CPU engine uses, "avx512", "avx2" or "portable". devices: names of the CUDA devices, by device_id. models: names
-    of the bundled models.
+    the CPU engine uses, "avx512", "avx2" or "portable". devices: GPUs as `device` takes them, with the cards'
+    names. models: names of the bundled models.
     """
     import torch
 

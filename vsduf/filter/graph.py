@@ -32,6 +32,7 @@ def upscale(
     width: int | None = None,
     height: int | None = None,
     square: bool = False,
+    device: str | None = None,
 ) -> vs.VideoNode:
     """Returns `clip` upscaled, in its own format and with its frame properties.
 
@@ -39,7 +40,7 @@ def upscale(
     scale: 2, 3 or 4; default 4, or with a width or height the smallest that reaches it.
     model: a bundled model's name or a weights file's path; default the best bundled model for the scale.
     device_id: a CUDA device, or -1 for the CPU; default the first CUDA device, else the CPU.
-    fp16: half precision; default on CUDA, not available on the CPU.
+    fp16: half precision; default on GPUs whose half precision is right, not available on the CPU.
     tilesize: largest tile in source pixels, one number or width and height; default the whole frame if memory allows.
     overlap: source pixels that tiles share on each side; default the network's receptive radius, which leaves no seams.
     num_streams: frames that a CUDA device works on at a time, default 3; on the CPU threads, default the usable cores.
@@ -47,6 +48,7 @@ def upscale(
     width, height: the output's size in pixels, resized from the network's picture; default `scale` times the clip's. If
     one is given, the other follows from the aspect ratio.
     square: corrects the width for square pixels where _SARNum and _SARDen state others.
+    device: in place of device_id, "cuda:0" or another number, "rocm" (AMD), "xpu" (Intel), "mps" (Apple) or "cpu".
 
     Raises vs.Error, one sentence, if the clip or an argument cannot be used. A fault in a single frame is that frame's
     error; the other frames are not affected.
@@ -57,7 +59,7 @@ def upscale(
         integers = {"device_id": device_id, "overlap": overlap, "num_streams": num_streams}
         device_id, overlap, num_streams = (arguments.integer(name, value) for name, value in integers.items())
         half, cuts = arguments.flag("fp16", fp16), arguments.flag("scenecut", scenecut) is not False
-        weights, tile = arguments.model(model), arguments.tile(tilesize)
+        weights, tile, name = arguments.model(model), arguments.tile(tilesize), arguments.text("device", device)
         from vsduf.engine.engine import open_engine  # imports torch, which takes seconds: all refusals come before
 
         open_for = functools.partial(
@@ -65,6 +67,7 @@ def upscale(
             weights,
             asked.scale,
             device_id=device_id,
+            device=name,
             fp16=half,
             tilesize=tile,
             overlap=overlap,

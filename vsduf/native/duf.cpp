@@ -216,7 +216,8 @@ VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI
     vspapi->registerFunction(
         "Upscale",
         "clip:vnode;scale:int:opt;model:data:opt;device_id:int:opt;fp16:int:opt;tilesize:int[]:opt;"
-        "overlap:int:opt;num_streams:int:opt;scenecut:int:opt;width:int:opt;height:int:opt;square:int:opt;",
+        "overlap:int:opt;num_streams:int:opt;scenecut:int:opt;width:int:opt;height:int:opt;square:int:opt;"
+        "device:data:opt;",
         "clip:vnode;", upscale, nullptr, plugin);
     vspapi->registerFunction(
         "Version", "", "version:data;torch:data;cuda:data;cpu:data;devices:data[]:empty;models:data[]:empty;",

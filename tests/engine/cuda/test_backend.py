@@ -1,23 +1,22 @@
 """The engine on a CUDA device, emulated and real: pictures, transfers, threads, memory."""
 
 import threading
+import weakref
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
 from cuda_on_cpu import fakecupy, stand_in
-from helpers.engines import expected, footage, upscale
+from helpers.cuda import choose, opened
+from helpers.engines import differing, expected, footage, upscale
 from helpers.networks import random_weights
 
-from vsduf.engine import engine, planning
+from vsduf.engine import planning
 from vsduf.engine.cuda import backend, launchers, runtime
-from vsduf.engine.cuda.backend import CudaBackend
+from vsduf.engine.cuda import network as cuda_network
 from vsduf.engine.cuda.network import CudaTileNetwork
-from vsduf.engine.device import DeviceChoice
 from vsduf.engine.scratch import Scratch
-from vsduf.errors import DeviceError
-from vsduf.network import weights
 from vsduf.network.duf import DufConfig
 
 STREAMING = DufConfig(2, 6, 32, True)
@@ -25,16 +24,15 @@ STREAMING = DufConfig(2, 6, 32, True)
 
 @pytest.fixture(autouse=True, params=stand_in.BOTH)
 def _place(request, monkeypatch):
-    monkeypatch.setattr(engine.device, "choose_device", lambda _, fp16: DeviceChoice(0, bool(fp16)))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (8 << 30, 9 << 30))
     for place in stand_in.place(request.param, monkeypatch):
-        monkeypatch.setattr(backend, "_device", lambda _, place=place: place)
+        choose(monkeypatch, place)
         yield
 
 
 @pytest.fixture
 def copies(monkeypatch):
-    """How many planes went "up" and "down"."""
+    """Counts uploads and downloads of planes."""
     counts = Counter()
 
     def counted(name, copy):
@@ -47,14 +45,6 @@ def copies(monkeypatch):
     monkeypatch.setattr(runtime, "upload", counted("up", runtime.upload))
     monkeypatch.setattr(runtime, "download", counted("down", runtime.download))
     return counts
-
-
-def opened(tmp_path, content, source, **arguments):
-    """What Upscale opens for a clip, from a file."""
-    weights.save(tmp_path / "a.safetensors", content.state, content.metadata, torch.float32)
-    height, width = source.shape[2:]
-    arguments = {"warn": pytest.fail, "scale": content.config.scale, **arguments}
-    return engine.open_engine(tmp_path / "a.safetensors", width=width, height=height, **arguments)
 
 
 @pytest.mark.parametrize("border", ["learned", "extended"])
@@ -113,19 +103,8 @@ def test_any_order_and_several_threads_give_the_same_bytes(tmp_path, num_streams
     linear = opened(tmp_path, content, source)
     frames = [upscale(linear, source, n) for n in range(16)]
     linear.close()
-    cuda_engine, wrong = opened(tmp_path, content, source, num_streams=num_streams), []
-
-    def work(first):
-        for n in range(first, 16, 4):
-            if not np.array_equal(upscale(cuda_engine, source, n), frames[n]):
-                wrong.append(n)
-
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
+    cuda_engine = opened(tmp_path, content, source, num_streams=num_streams)
+    assert differing(cuda_engine, source, frames) == []
     cuda_engine.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("vsduf-cuda")]
 
@@ -139,6 +118,7 @@ class Status(RuntimeError):
     RuntimeError("GET was unable to find an engine to execute this computation"),
 ])  # fmt: skip
 def test_memory_running_out_halves_the_tile_and_the_frame_still_comes(tmp_path, monkeypatch, error):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (2 << 30, 9 << 30))
     content, source = random_weights(STREAMING), footage(4, 60, 80)
     warnings, partial_sums = [], CudaTileNetwork.partial_sums
 
@@ -154,22 +134,70 @@ def test_memory_running_out_halves_the_tile_and_the_frame_still_comes(tmp_path, 
     cuda_engine.close()
 
 
+def test_cudnn_without_a_plan_is_an_error_where_memory_is_free(tmp_path, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("GET was unable to find an engine to execute this computation")
+
+    cuda_engine = opened(tmp_path, random_weights(STREAMING), footage(4, 60, 80))
+    monkeypatch.setattr(CudaTileNetwork, "partial_sums", broken)
+    with pytest.raises(RuntimeError, match="unable to find an engine"):
+        upscale(cuda_engine, footage(4, 60, 80), 1)
+    cuda_engine.close()
+
+
 def test_a_kernel_that_fails_is_the_frames_error_and_the_next_frame_works(tmp_path, monkeypatch):
     content, source = random_weights(STREAMING), footage(4, 5, 6)
-    cuda_engine, waited = opened(tmp_path, content, source), []
-    wait = cuda_engine._backend._sources.wait
+    cuda_engine = opened(tmp_path, content, source)
 
     def broken(*_):
         raise fakecupy.CUDARuntimeError(700)
 
     with monkeypatch.context() as patch:
         patch.setattr(launchers, "dynamic_filter", broken)
-        patch.setattr(cuda_engine._backend._sources, "wait", lambda: waited.append(wait()))
         with pytest.raises(RuntimeError, match="700"):
             upscale(cuda_engine, source, 0)
-    assert len(waited) == 1  # nothing reads the frames any more once the caller has the error
     np.testing.assert_allclose(upscale(cuda_engine, source, 0), expected(content, source, 0), atol=2e-5)
     cuda_engine.close()
+
+
+def test_a_device_that_cannot_be_used_is_named_in_the_error(tmp_path, monkeypatch):
+    def absent(_):
+        raise RuntimeError("no such device")
+
+    monkeypatch.setattr(runtime, "use", absent)
+    with pytest.raises(RuntimeError, match="no such device"):
+        opened(tmp_path, random_weights(STREAMING), footage(4, 5, 6))
+
+
+def test_the_network_is_copied_on_the_thread_whose_stream_computes_and_freed_by_close(tmp_path, monkeypatch):
+    made = []
+
+    def to_device(*arguments):
+        network = cuda_network.to_device(*arguments)
+        made.append((threading.current_thread().name, weakref.ref(network)))
+        return network
+
+    monkeypatch.setattr(backend, "to_device", to_device)
+    content, source = random_weights(STREAMING), footage(4, 5, 6)
+    cuda_engine = opened(tmp_path, content, source)
+    upscale(cuda_engine, source, 1)
+    ((thread, network),) = made
+    assert thread.startswith("vsduf-cuda")
+    cuda_engine.close()
+    assert network() is None
+
+
+def test_two_engines_do_not_plan_the_same_memory(tmp_path, monkeypatch):
+    source = np.zeros((1, 3, 270, 480), np.uint8)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (3 << 30, 5 << 30))
+    first, second = (opened(tmp_path, random_weights(STREAMING), source, fp16=True) for _ in range(2))
+    assert first.plan.size is None
+    assert second.plan.size is not None
+    first.close()
+    second.close()
+    third = opened(tmp_path, random_weights(STREAMING), source, fp16=True)
+    assert third.plan == first.plan
+    third.close()
 
 
 def test_tiles_are_chosen_from_the_devices_memory(tmp_path, monkeypatch):
@@ -182,17 +210,9 @@ def test_tiles_are_chosen_from_the_devices_memory(tmp_path, monkeypatch):
     assert min(small.plan.size) > 100  # all tiles have one working memory: smaller ones would gain little
     assert large.plan == planning.TilePlan(None)
     for cuda_engine in (small, large):
-        assert isinstance(cuda_engine._backend, CudaBackend)
         cuda_engine.close()
 
 
 def test_more_samples_than_cudnn_can_count_are_a_matter_of_memory():
     with pytest.raises(MemoryError):
         Scratch(torch.device("cpu"), torch.float16).take("clamped", 1 << 16, 1 << 15)
-
-
-def test_cupy_missing_names_the_command(monkeypatch):
-    monkeypatch.undo()
-    monkeypatch.setitem(__import__("sys").modules, "cupy", None)
-    with pytest.raises(DeviceError, match="pip install cupy-cuda1"):
-        runtime.cupy()

@@ -1,8 +1,8 @@
-"""A CUDA device as an engine's.
+"""A CUDA device as an engine's, with kernels of its own.
 
-One thread of the engine's own queues all work on one stream of its own: cuDNN keeps its plans, and cuBLAS its working
-memory, for each thread that calls them, and VapourSynth has many. It waits for nothing, so while the device computes a
-frame the next one's sources go up and the one before comes down, each on the thread that asked for that frame.
+One dedicated thread submits all work to one stream: cuDNN keeps its plans, and cuBLAS its workspaces, for each thread
+that calls them, and VapourSynth has many. That thread never waits for the device, and uploads and downloads are done on
+the threads that ask for frames, so upload, computation and download of neighbouring frames overlap.
 """
 
 from __future__ import annotations
@@ -17,38 +17,43 @@ from torch import Tensor
 from vsduf.engine import planning
 from vsduf.engine.backend import Source, TileNetwork
 from vsduf.engine.cuda import runtime
-from vsduf.engine.cuda.frames import Result, SourceRing
-from vsduf.engine.cuda.network import STRIP, CudaTileNetwork, strip_channels, to_device
+from vsduf.engine.cuda.frames import Result, Slot, SourceRing
+from vsduf.engine.cuda.network import CudaTileNetwork, DeviceNetwork, strip_bytes, to_device
 from vsduf.engine.device import DeviceChoice
 from vsduf.engine.folded import Folded
+from vsduf.engine.planning import DeviceMemory
 from vsduf.engine.pool import PriorityPool
 from vsduf.engine.scratch import Scratch
 from vsduf.engine.tiles import Tile
 from vsduf.network.duf import DufConfig
 from vsduf.upscaler import WINDOW, Planes
 
-STREAMS = 3  # pictures on their way by default: one going up, one being made, one coming down
-SPARE = 3  # source frames kept beyond a window, so that a copy into one seldom waits for the network
+STREAMS = 3  # pictures in work by default: one uploaded, one computed, one downloaded
+SPARE = 3  # source frames kept beyond a window, so that an upload seldom waits for the network
 OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation and CUDA_ERROR_OUT_OF_MEMORY
 
-OOM_MESSAGES = (  # what errors without a type of their own say
+OOM_MESSAGES = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
-    "unable to find an engine to execute this computation",  # torch, where no plan of cuDNN's got its working memory
-)
+)  # of errors that torch raises as RuntimeError
+NO_PLAN = "unable to find an engine to execute this computation"  # of cuDNN's: for want of memory, or of a kernel
+SCARCE = 0.25  # of the device's memory: with less of it free, NO_PLAN is taken for want of memory
+
+problem = runtime.problem
 
 
 class CudaBackend:
-    """See `backend.Backend`. num_streams: pictures that may be on their way at a time."""
+    """See `backend.Backend`. num_streams: pictures that may be in work at a time."""
 
     def __init__(
         self, folded: Folded, extension: int, *, device: torch.device, dtype: torch.dtype, num_streams: int
     ) -> None:
-        runtime.cupy()  # first: its absence is the likeliest fault
         self._device, self._extension = device, extension
-        self._network = to_device(folded, device, dtype)
         self._scratch = Scratch(device, dtype)
-        self._worker = ThreadPoolExecutor(1, "vsduf-cuda", runtime.use, (device,))
+        self._worker = ThreadPoolExecutor(1, "vsduf-cuda")
+        self._worker.submit(runtime.use, device).result()
+        # On the worker, whose stream then computes behind these copies and waits for nothing else.
+        self._network: DeviceNetwork | None = self._worker.submit(to_device, folded, device, dtype).result()
         with runtime.on_device(device):
             self._sources = SourceRing(WINDOW + SPARE, device)
             self._results = PriorityPool([Result(device) for _ in range(num_streams)])
@@ -56,6 +61,7 @@ class CudaBackend:
 
     def tile_network(self, tile: Tile) -> TileNetwork:
         """See `backend.Backend`."""
+        assert self._network is not None, "the backend is closed"
         return CudaTileNetwork(self._network, tile, self._extension, self._scratch)
 
     def make(
@@ -66,17 +72,26 @@ class CudaBackend:
         compute: Callable[[Source, Tensor], None],
     ) -> None:
         """See `backend.Backend`."""
-        with self._results.take(window[len(window) // 2]) as result:
-            self._worker.submit(self._queue, window, frames, out, result, compute).result()
-            with runtime.on_device(self._device):
-                result.download(out)
+        with self._results.take(window[len(window) // 2]) as result, runtime.on_device(self._device):
+            try:
+                slots = self._sources.load(window, frames)
+                self._worker.submit(self._queue, slots, out, result, compute).result()
+            except BaseException:
+                self._sources.wait()  # the frames belong to the caller, who may free them after this error
+                raise
+            result.download(out)
 
     def ran_out(self, error: BaseException) -> bool:
         """See `backend.Backend`."""
         if isinstance(error, MemoryError | torch.OutOfMemoryError):
             return True
         code = getattr(error, "status", getattr(error, "error_code", None))  # CuPy's errors; torch's AcceleratorError
-        return code == OUT_OF_MEMORY or (isinstance(error, RuntimeError) and any(n in str(error) for n in OOM_MESSAGES))
+        if code == OUT_OF_MEMORY:
+            return True
+        if not isinstance(error, RuntimeError):
+            return False
+        free, total = torch.cuda.mem_get_info(self._device)
+        return any(text in str(error) for text in OOM_MESSAGES) or (NO_PLAN in str(error) and free < SCARCE * total)
 
     def settle(self) -> None:
         """See `backend.Backend`; on one stream memory can be used again at once."""
@@ -88,47 +103,34 @@ class CudaBackend:
 
     def close(self) -> None:
         """See `backend.Backend`."""
+        self._worker.submit(runtime.wait_for_all).result()
         self._worker.shutdown()
+        self._network = None
         self._scratch.clear()
         self._sources.clear()
         self._results.clear()
         runtime.empty_cache()
 
+    @torch.inference_mode()
     def _queue(
-        self,
-        window: Sequence[int],
-        frames: Mapping[int, Planes],
-        out: Planes,
-        result: Result,
-        compute: Callable[[Source, Tensor], None],
+        self, slots: Mapping[int, Slot], out: Planes, result: Result, compute: Callable[[Source, Tensor], None]
     ) -> None:
-        with torch.inference_mode():
-            try:
-                with self._sources.window(window, frames) as source:
-                    compute(source, result.prepare(out))
-                    result.made()
-            except BaseException:
-                self._sources.wait()  # the frames that are being copied are the caller's, who is told now
-                raise
+        """Queues all of a picture's work; runs on the worker."""
+        with self._sources.reading(slots) as source:
+            compute(source, result.prepare(out))
+            result.finished()
 
 
 def opener(choice: DeviceChoice, num_streams: int | None) -> Callable[[Folded, int], CudaBackend]:
-    """What opens a device for a folded network and an extension."""
+    """Returns what opens a CUDA device for a folded network and an extension."""
     dtype = torch.float16 if choice.fp16 else torch.float32
-    return functools.partial(CudaBackend, device=_device(choice), dtype=dtype, num_streams=num_streams or STREAMS)
+    return functools.partial(CudaBackend, device=choice.device, dtype=dtype, num_streams=num_streams or STREAMS)
 
 
-def budget(choice: DeviceChoice, width: int, height: int, scale: int, num_streams: int | None) -> int:
-    """Returns the bytes of the device's free memory for features, after pictures, whose samples count as floats."""
-    free, _ = torch.cuda.mem_get_info(_device(choice))
-    pictures = 3 * 4 * width * height * (WINDOW + SPARE + (num_streams or STREAMS) * scale**2)
-    return int(free * planning.SHARE) - pictures
-
-
-def working_bytes(choice: DeviceChoice, config: DufConfig, width: int) -> int:
-    """Returns the bytes of working memory for tiles of that width: a strip of merge and heads."""
-    return max(STRIP, width) * strip_channels(config) * (2 if choice.fp16 else 4)
-
-
-def _device(choice: DeviceChoice) -> torch.device:
-    return torch.device("cuda", choice.device_id)
+def memory(choice: DeviceChoice, num_streams: int | None, config: DufConfig, width: int, height: int) -> DeviceMemory:
+    """Returns the device's memory after pictures of width x height LR pixels, whose samples count as floats."""
+    free, _ = torch.cuda.mem_get_info(choice.device)
+    streams, dtype = num_streams or STREAMS, torch.float16 if choice.fp16 else torch.float32
+    pictures = max(WINDOW + SPARE, WINDOW * streams) + streams * config.scale**2
+    budget = int(free * planning.SHARE) - 3 * 4 * width * height * pictures
+    return DeviceMemory(budget, functools.partial(strip_bytes, dtype, config))

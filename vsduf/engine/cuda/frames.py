@@ -1,18 +1,18 @@
-"""Pictures on their way to a CUDA device and back: each source frame goes up once, each result comes down once.
+"""Pictures on a CUDA device: each source frame is uploaded once, each picture is downloaded once.
 
-Planes are copied as they lie in the frame, rows at their own stride, without a copy in between. Frames are pageable
-memory, so a copy's call lasts until the host side is done; it does not hold the interpreter's lock. Copies have streams
-of their own, which wait for the network's only where it uses the same memory.
+Both are done on the thread that asked for the frame. Frames are pageable memory, which the driver copies through a
+buffer of its own while the call lasts; the calls do not hold the interpreter's lock. Copies have streams of their own,
+which wait for the network's stream only where both use the same memory.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,82 +20,97 @@ from vsduf.engine.backend import Source
 from vsduf.engine.cuda import runtime
 from vsduf.upscaler import Planes
 
-DTYPES = {
-    np.dtype(np.uint8): torch.uint8,
-    np.dtype(np.uint16): torch.uint16,
-    np.dtype(np.float16): torch.float16,
-    np.dtype(np.float32): torch.float32,
-}
-PITCH = 256  # bytes that rows on the device begin at a multiple of
-
 
 class Slot:
-    """Room for a source frame. used: behind the network's last use of it; loaded: behind the copy into it."""
+    """Memory for a source frame. used: event after the last kernel that reads it; loaded: event after the upload.
+
+    awaited: whether the network's stream waits for `loaded` already. pinned: calls of `make` that are going to read it.
+    """
 
     def __init__(self, planes: Tensor, used: Any) -> None:
-        self.planes, self.used, self.loaded = planes, used, None
+        self.planes, self.used = planes, used
+        self.loaded: Any = None
+        self.awaited, self.pinned = False, 0
 
 
 class SourceRing:
-    """The last source frames, by number. One thread at a time; the network's stream is torch's current one."""
+    """Keeps the last source frames on the device, by number. Any thread may call `load`."""
 
     def __init__(self, capacity: int, device: torch.device) -> None:
         self.capacity, self.device = capacity, device
         self._slots: OrderedDict[int, Slot] = OrderedDict()
+        self._lock = threading.Lock()
         self._stream = runtime.new_stream()
 
-    @contextmanager
-    def window(self, window: Sequence[int], frames: Mapping[int, Planes]) -> Iterator[Source]:
-        """Opens the frames of one window: the context's value returns a frame's samples by its number.
+    def load(self, window: Sequence[int], frames: Mapping[int, Planes]) -> dict[int, Slot]:
+        """Queues the upload of a window's frames that are not on the device; returns all of them, pinned.
 
-        They are tensors [3, H, W] on the device, copied there if they are not there yet. No more different frames than
-        the capacity. All work that reads them is queued when the context ends.
+        The slots are passed to `reading`, which unpins them.
         """
-        for number in window:
-            if number in self._slots:
-                self._slots.move_to_end(number)
+        with self._lock:
+            slots = {}
+            try:
+                for number in window:
+                    if number not in slots:
+                        slots[number] = self._pinned(number, frames[number])
+            except BaseException:
+                _unpin(slots)
+                raise
+            return slots
 
-        def source(number: int) -> Tensor:
-            if number not in self._slots:
-                self._slots[number] = self._load(frames[number], window)
-            return self._slots[number].planes
+    @contextmanager
+    def reading(self, slots: Mapping[int, Slot]) -> Iterator[Source]:
+        """Opens loaded frames to kernels on the current stream: the context's value returns a frame by its number.
 
+        Frames are [3, H, W]. All kernels that read them are queued when the context ends. What is queued behind these
+        kernels is also behind all of the window's uploads, those of frames that no kernel reads included.
+        """
+        stream = runtime.stream()
+        for slot in slots.values():
+            if not slot.awaited:
+                stream.wait_event(slot.loaded)
+                slot.awaited = True
         try:
-            yield source
+            yield lambda number: slots[number].planes
         finally:
-            used = runtime.stream().record()
-            for number in window:
-                if number in self._slots:
-                    self._slots[number].used = used
+            used = runtime.record(stream)
+            with self._lock:
+                for slot in slots.values():
+                    slot.used = used
+                _unpin(slots)
 
     def wait(self) -> None:
-        """Until no frame is being copied."""
+        """Waits until no frame is being uploaded."""
         self._stream.synchronize()
 
     def clear(self) -> None:
-        """Releases everything."""
+        """Frees all memory."""
         self._slots.clear()
 
-    def _load(self, planes: Planes, window: Sequence[int]) -> Slot:
-        slot = self._room(planes, window)
-        self._stream.wait_event(slot.used)
-        for to, plane in zip(slot.planes, planes, strict=True):
-            runtime.upload(to, plane, self._stream)
-        slot.loaded = self._stream.record()
-        runtime.stream().wait_event(slot.loaded)
+    def _pinned(self, number: int, planes: Planes) -> Slot:
+        if number not in self._slots:
+            slot = self._room(planes)
+            self._stream.wait_event(slot.used)
+            for to, plane in zip(slot.planes, planes, strict=True):
+                runtime.upload(to, plane, self._stream)
+            slot.loaded, slot.awaited = runtime.record(self._stream), False
+            self._slots[number] = slot
+        slot = self._slots[number]
+        slot.pinned += 1
+        self._slots.move_to_end(number)
         return slot
 
-    def _room(self, planes: Planes, window: Sequence[int]) -> Slot:
-        """The slot of the frame that has been out of use longest, or a new one."""
+    def _room(self, planes: Planes) -> Slot:
+        """Returns the slot that has been out of use longest, or a new one if there are few or all are pinned."""
         if len(self._slots) >= self.capacity:
-            oldest = next(number for number in self._slots if number not in window)
-            return self._slots.pop(oldest)
-        memory = _planes(planes[0].shape, planes[0].dtype, self.device)
-        return Slot(memory, runtime.stream().record())  # torch may have had it in use for work that is still queued
+            for number, slot in self._slots.items():
+                if not slot.pinned:
+                    return self._slots.pop(number)
+        return Slot(runtime.empty_planes(planes[0], self.device), runtime.record(runtime.stream()))
 
 
 class Result:
-    """Room for a picture that the network makes, and the way back. `planes` is empty until `prepare`."""
+    """Memory for a picture on the device, and its download. `planes` is empty until `prepare`."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -104,25 +119,26 @@ class Result:
         self._made: Any = None
 
     def prepare(self, out: Planes) -> Tensor:
-        """[3, R * H, R * W] on the device, for a picture like `out`."""
-        if self.planes.shape[1:] != out[0].shape or self.planes.dtype != DTYPES[out[0].dtype]:
-            self.planes = _planes(out[0].shape, out[0].dtype, self.device)
+        """Returns [3, R * H, R * W] on the device, for a picture like `out`."""
+        if self.planes.shape[1:] != out[0].shape or self.planes.dtype != runtime.DTYPES[out[0].dtype]:
+            self.planes = runtime.empty_planes(out[0], self.device)
         return self.planes
 
-    def made(self) -> None:
-        """The work that makes the picture is queued on torch's current stream."""
-        self._made = runtime.stream().record()
+    def finished(self) -> None:
+        """Marks the picture as complete: all kernels that write it are queued on the current stream."""
+        self._made = runtime.record(runtime.stream(), sleeping=True)
 
     def download(self, out: Planes) -> None:
-        """Waits for the picture and copies it into `out`; from any thread."""
-        self._stream.wait_event(self._made)
+        """Waits for the picture and copies it into `out`; called on the thread that wants it.
+
+        The thread sleeps until the picture is complete, so the copy itself does not wait, which would spin.
+        """
+        self._made.synchronize()
         for plane, made in zip(out, self.planes, strict=True):
             runtime.download(plane, made, self._stream)
-        self._stream.synchronize()
+        runtime.record(self._stream, sleeping=True).synchronize()
 
 
-def _planes(shape: tuple[int, ...], dtype: np.dtype[Any], device: torch.device) -> Tensor:
-    height, width = shape
-    samples = PITCH // dtype.itemsize
-    pitch = -(-width // samples) * samples
-    return torch.empty(3, height, pitch, dtype=DTYPES[dtype], device=device)[..., :width]
+def _unpin(slots: Mapping[int, Slot]) -> None:
+    for slot in slots.values():
+        slot.pinned -= 1

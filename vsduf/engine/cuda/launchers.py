@@ -53,6 +53,14 @@ def matmul_relu(out: Tensor, bias: Tensor, pixels: Tensor, matrix: Tensor) -> No
     torch._addmm_activation(bias, pixels, matrix, out=out)
 
 
+def matmul(out: Tensor, pixels: Tensor, matrix: Tensor) -> None:
+    """Writes pixels @ matrix into `out` by cuBLAS: [n, in], [in, out] -> [n, out].
+
+    float32 follows torch's global TF32 setting, as `matmul_relu` does.
+    """
+    torch.mm(pixels, matrix, out=out)
+
+
 def planes_to_window(out: Tensor, planes: Tensor, top: int, left: int) -> None:
     """Converts a tile of a frame to channels-last pixels in 0..1.
 

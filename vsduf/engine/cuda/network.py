@@ -29,9 +29,10 @@ STRIP = 1 << 16  # pixels of a strip of the heads, which take 3 KB a pixel in ha
 TALLEST = 1 << 15  # rows of a strip
 
 
-def strip_channels(config: DufConfig) -> int:
-    """Returns the channels of a pixel of a strip: merge, hidden layers, logits and residual."""
-    return config.merge + config.filter_hidden + config.residual_hidden + (TAPS + 3) * config.scale**2
+def strip_bytes(dtype: torch.dtype, config: DufConfig, width: int) -> int:
+    """Returns the bytes of a strip for tiles of that width: merge, hidden layers, logits and residual."""
+    channels = config.merge + config.filter_hidden + config.residual_hidden + (TAPS + 3) * config.scale**2
+    return max(STRIP, width) * channels * dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -162,9 +163,9 @@ class CudaTileNetwork:
         hidden = self.scratch.take("heads", shape.numel(), network.heads.shape[1])
         launchers.matmul_relu(hidden, network.heads_bias, merged.flatten(0, 1), network.heads)
         logits = self.scratch.take("logits", shape.numel(), network.filters.shape[1])
-        torch.mm(hidden[:, :middle], network.filters, out=logits)
+        launchers.matmul(logits, hidden[:, :middle], network.filters)
         residual = self.scratch.take("residual", shape.numel(), network.residual.shape[1])
-        torch.mm(hidden[:, middle:], network.residual, out=residual)
+        launchers.matmul(residual, hidden[:, middle:], network.residual)
         return logits.view(*shape, -1), residual.view(*shape, -1)
 
     def _strips(self) -> list[range]:
