@@ -91,7 +91,7 @@ def _check(args: argparse.Namespace) -> None:
         check_output(path)
     if args.png is not None:
         check_matplotlib()
-    check_device(args.device_id, None)
+    check_device(args.device_id)
 
 
 def _check_peers(choice: DeviceChoice) -> None:

@@ -1,4 +1,4 @@
-"""`vsduf eval DIR`: scores a model, or finished frames, against ground truth, beside bicubic."""
+"""`vsduf eval DIR`: scores a model, or finished frames, against ground truth, with bicubic as the baseline."""
 
 from __future__ import annotations
 
@@ -8,108 +8,136 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from vsduf.cli.options import add_device, add_model, check_device
 from vsduf.cli.terminal import Progress, check_output, say
-from vsduf.engine.engine import open_engine
 from vsduf.errors import ArgumentError, MediaError
-from vsduf.evaluation import protocol
-from vsduf.evaluation.protocol import Protocol, Score
-from vsduf.film.arrays import by_name, read_clip
-from vsduf.network import catalogue, weights
+from vsduf.network import catalogue
+from vsduf.network.header import Header, read_header
+from vsduf.output import write_whole
 from vsduf.siting import Siting
 from vsduf.system import keep_large_blocks
+from vsduf.upscaler import SCALES
+
+if TYPE_CHECKING:
+    from vsduf.evaluation.protocol import Opener, Protocol, Score
+    from vsduf.network.weights import Weights
 
 HEAD = (
     f"{'':16} {'frames':>6} {'PSNR':>7} {'SSIM':>7} {'flicker':>7}   {'bicubic':>7} {'SSIM':>7} {'flicker':>7}   gain"
 )
+UNITS = "PSNR, bicubic: dB of luma; flicker: 8-bit levels; gain: dB of PSNR that the neighbouring frames bring"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is judged, against what, and where the figures go."""
-    parser.add_argument("folder", metavar="DIR", type=Path, help="ground truth: videos, or a folder of frames a clip")
-    judged = parser.add_mutually_exclusive_group()
-    judged.add_argument("--model", help="a bundled model's name or a weights file (default: best for the scale)")
-    judged.add_argument("--frames", type=Path, metavar="DIR", help="score these finished frames, DIR/<clip>/*.png")
-    parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="default: the model's, or 4")
+    """Adds what is scored, against what, and where the scores go."""
+    parser.add_argument("folder", metavar="DIR", type=Path, help="ground truth: videos, or one folder of frames a clip")
+    scored = parser.add_mutually_exclusive_group()
+    add_model(scored)
+    scored.add_argument("--frames", type=Path, metavar="DIR", help="score these finished frames: DIR/CLIP/*.png")
+    parser.add_argument("--scale", type=int, choices=SCALES, help="upscaling factor (default: the model's, or 4)")
     parser.add_argument(
-        "--siting", type=Siting, choices=tuple(Siting), help="where LR samples lie (default: as the model says)"
+        "--siting", type=Siting, choices=tuple(Siting), help="where LR samples lie (default: the model's, or center)"
     )
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="score each N-th frame only")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there too")
-    parser.add_argument("--device-id", type=int, metavar="N", help="CUDA device, -1 for the CPU")
-    parser.add_argument("--device", metavar="NAME", help="cuda:0, rocm (AMD), xpu (Intel), mps (Apple) or cpu")
-    parser.add_argument("--fp16", action=argparse.BooleanOptionalAction, default=None, help="half precision")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="score each N-th frame only (default 1)")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write all scores to this JSON file too")
+    add_device(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the table; 1 if a clip was left out, each with its reason on stderr. Raises DufError for all else."""
-    keep_large_blocks()
-    if args.every < 1:
-        raise ArgumentError(f"--every is {args.every}; it must be 1 or more")
-    check_output(args.json)
-    clips = by_name(args.folder)
+    """Prints a table; returns 1 if a clip was left out, with the reason on stderr. Raises DufError for all else."""
     model = None if args.frames else args.model or catalogue.best(args.scale or 4)
-    task = _task(args, model)
-    others = protocol.folders_for(clips, args.frames) if args.frames else {}
+    _check(args, model)
+    from vsduf.engine.engine import open_engine
+    from vsduf.evaluation.protocol import folders_for, mean
+    from vsduf.film.arrays import by_name, read_clip
+
+    keep_large_blocks()
+    clips = by_name(args.folder)
+    protocol = _protocol(args, model)
+    finished = folders_for(clips, args.frames) if args.frames else {}
     where = {"device_id": args.device_id, "device": args.device, "fp16": args.fp16}
-    opener = functools.partial(open_engine, model, task.scale, **where, warn=_warn)
+    opener = functools.partial(open_engine, model, protocol.scale, **where, warn=say)
     scores: dict[str, Score] = {}
     left_out: dict[str, str] = {}
     print(HEAD)
     for name, source in clips.items():
         try:
-            scores[name] = _score(read_clip(source), others.get(name), opener, task)
-        except (ArgumentError, MediaError) as error:  # the others' hours are not to be lost for it
+            scores[name] = _score(read_clip(source), finished.get(name), opener, protocol)
+        except (ArgumentError, MediaError) as error:  # the hours spent on other clips must not be lost
             left_out[name] = str(error)
             say(f"{name} is left out: {error}")
         else:
             print(row(name, scores[name]), flush=True)
     if scores:
-        print(row("mean", protocol.mean(scores.values())))
+        print(row("mean", mean(scores.values())))
+        print(UNITS)
     if scores and args.json:
-        found = report(scores, left_out, task, str(args.frames or model))
-        args.json.write_text(json.dumps(found, indent=2) + "\n")
+        text = json.dumps(report(scores, left_out, protocol, str(args.frames or model)), indent=2) + "\n"
+        write_whole(args.json, lambda part: part.write_text(text))
     return 1 if left_out else 0
 
 
-def _score(truth: NDArray[np.uint8], frames: Path | None, opener: protocol.Opener, task: Protocol) -> Score:
-    """What a clip comes to by an upscaler, or by finished frames if there are any."""
-    with Progress(protocol.frames_scored(len(truth), task.every)) as progress:
+def _check(args: argparse.Namespace, model: str | None) -> None:
+    """Refuses before torch is loaded what would fail later."""
+    if args.every < 1:
+        raise ArgumentError(f"--every is {args.every}; it must be 1 or more")
+    check_output(args.json)
+    check_device(args.device_id, args.fp16, args.device)
+    if model is not None:
+        path = catalogue.find(model)
+        if path.suffix.lower() == catalogue.SUFFIX:
+            _check_model(args, model, read_header(path))
+
+
+def _check_model(args: argparse.Namespace, model: str, stated: Header | Weights) -> None:
+    found = {"scale": stated.config.scale, "siting": stated.siting}
+    for word, value in found.items():
+        given = getattr(args, word)
+        if given is not None and given != value:
+            raise ArgumentError(f"--{word} is {given}, but the model {model!r} was trained for {value}; leave it out")
+
+
+def _protocol(args: argparse.Namespace, model: str | None) -> Protocol:
+    from vsduf.evaluation.protocol import Protocol
+    from vsduf.network import weights
+
+    if model is None:
+        return Protocol(args.scale or 4, args.siting or Siting.CENTER, args.every)
+    loaded = weights.load(model)
+    _check_model(args, model, loaded)
+    return Protocol(loaded.config.scale, loaded.siting, args.every)
+
+
+def _score(truth: Any, frames: Path | None, opener: Opener, protocol: Protocol) -> Score:
+    """Scores a clip upscaled by the model, or the finished frames in a folder."""
+    from vsduf.evaluation.protocol import frames_scored, score_frames, score_upscaler
+    from vsduf.film.arrays import read_clip
+
+    with Progress(frames_scored(len(truth), protocol.every)) as progress:
         if frames is not None:
-            return protocol.score_frames(truth, read_clip(frames), task, progress.update)
-        return protocol.score_upscaler(truth, opener, task, progress.update)
+            return score_frames(truth, read_clip(frames), protocol, progress.update)
+        return score_upscaler(truth, opener, protocol, progress.update)
 
 
 def row(name: str, score: Score) -> str:
-    """A line of the table."""
+    """Returns a line of the table."""
 
     def cell(value: float | None, form: str) -> str:
         return format(value, form) if value is not None else "-".rjust(int(form.split(".")[0]))
 
-    ours = f"{score.psnr:7.2f} {score.ssim:7.4f} {cell(score.flicker, '7.3f')}"
+    scores = f"{score.psnr:7.2f} {score.ssim:7.4f} {cell(score.flicker, '7.3f')}"
     cubic = f"{score.bicubic_psnr:7.2f} {score.bicubic_ssim:7.4f} {cell(score.bicubic_flicker, '7.3f')}"
-    return f"{name:16} {score.frames:6} {ours}   {cubic}   {cell(score.temporal_gain, '5.3f')}"
+    return f"{name:16} {score.frames:6} {scores}   {cubic}   {cell(score.temporal_gain, '5.3f')}"
 
 
-def report(scores: Mapping[str, Score], left_out: Mapping[str, str], task: Protocol, what: str) -> dict[str, object]:
-    """The JSON: what was judged and how, each clip, why others were left out, the mean."""
+def report(
+    scores: Mapping[str, Score], left_out: Mapping[str, str], protocol: Protocol, scored: str
+) -> dict[str, object]:
+    """Returns all scores as JSON's types: what was scored and how, each clip, why others were left out, the mean."""
+    from vsduf.evaluation.protocol import mean
+
     clips = {name: asdict(score) for name, score in scores.items()}
-    means = asdict(protocol.mean(scores.values()))
-    return {"judged": what, **asdict(task), "clips": clips, "left_out": dict(left_out), "mean": means}
-
-
-def _task(args: argparse.Namespace, model: str | None) -> Protocol:
-    if model is None:
-        return Protocol(args.scale or 4, args.siting or Siting.CENTER, args.every)
-    loaded = weights.load(model)
-    for given, said, word in ((args.scale, loaded.config.scale, "scale"), (args.siting, loaded.siting, "siting")):
-        if given is not None and given != said:
-            raise ArgumentError(f"--{word} is {given}, but the model {model!r} was trained for {said}; leave it out")
-    return Protocol(loaded.config.scale, loaded.siting, args.every)
-
-
-def _warn(text: str) -> None:
-    say(text)
+    means = asdict(mean(scores.values()))
+    return {"scored": scored, **asdict(protocol), "clips": clips, "left_out": dict(left_out), "mean": means}

@@ -20,23 +20,26 @@ def add_model(parser: argparse._ActionsContainer, default: str = "the best one f
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """Adds --device-id and --fp16."""
+    """Adds --device-id, --device and --fp16."""
     parser.add_argument(
         "--device-id", type=int, metavar="N", help="CUDA device, -1 for the CPU (default: first CUDA device)"
     )
+    parser.add_argument("--device", metavar="NAME", help="cuda:0, rocm (AMD), xpu (Intel), mps (Apple) or cpu")
     parser.add_argument(
         "--fp16",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="half precision (default: on CUDA devices, not on the CPU)",
+        help="half precision (default: on GPUs where it works; not possible on the CPU)",
     )
 
 
-def check_device(device_id: int | None, fp16: bool | None) -> None:
-    """Raises DeviceError for what no computer has, or this one has not, before torch is loaded to find that out."""
+def check_device(device_id: int | None, fp16: bool | None = None, device: str | None = None) -> None:
+    """Raises DeviceError for devices that cannot be had, as far as that shows before torch is loaded."""
+    if device is not None and device_id is not None:
+        raise DeviceError(f"device is {device!r} and device_id is {device_id}; give one of them")
     if device_id is not None and device_id < CPU:
         raise DeviceError(f"device_id is {device_id}; it must be -1 for the CPU or the number of a CUDA device")
-    if device_id == CPU and fp16:
+    if (device_id == CPU or device == "cpu") and fp16:
         raise DeviceError("fp16 does not work on the CPU; leave fp16 out")
     if device_id is not None and device_id >= 0 and not _nvidia_driver():
         raise DeviceError(f"device_id is {device_id}, but there is no NVIDIA driver; set device_id=-1 for the CPU")

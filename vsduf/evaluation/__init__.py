@@ -1,1 +1,1 @@
-"""How good a model is, and what it has learnt: degradation, metrics, the scoring protocol, experiments, figures."""
+"""Scores models and shows what they have learnt: degradation, metrics, scoring protocol, experiments, figures."""

@@ -1,4 +1,4 @@
-"""Catmull-Rom interpolation, what resize.Bicubic computes by default: the picture that a network has to beat."""
+"""Upscales by Catmull-Rom interpolation, the default of resize.Bicubic: the baseline."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SHARPNESS = -0.5  # of the cubic's negative lobes; torch's own "bicubic" has -0.
 
 
 def upscale(lr: Tensor, scale: int, siting: Siting = Siting.CENTER) -> Tensor:
-    """[N, C, H, W] -> [N, C, R * H, R * W] of the same float dtype; outside the picture the nearest pixel is read.
+    """Returns `lr` [N, C, H, W] at R times its size, in the same float dtype; taps outside it read the nearest pixel.
 
-    siting: where the samples of `lr` lie, "center" or "top-left"; the result lines up with the high resolution.
+    siting: where the samples of `lr` lie; the result lines up with the high resolution.
     """
     taps = _taps(scale, siting).to(lr)
     channels = lr.shape[1]
@@ -31,14 +31,14 @@ def upscale(lr: Tensor, scale: int, siting: Siting = Siting.CENTER) -> Tensor:
 
 @functools.cache
 def _taps(scale: int, siting: Siting) -> Tensor:
-    """[R, 5]: weights of the LR pixels x - 2 ... x + 2 for each HR pixel of an LR pixel x."""
+    """Returns [R, 5]: the weights of LR pixels x - 2 to x + 2 for each HR pixel of an LR pixel x."""
     shift = (scale - 1) / 2 if siting == Siting.CENTER else 0.0
     places = [(phase - shift) / scale for phase in range(scale)]
     return torch.tensor([[_cubic(tap - place) for tap in range(-2, 3)] for place in places], dtype=torch.float64)
 
 
 def _cubic(distance: float) -> float:
-    """Keys' cubic (1981), equation 4."""
+    """Returns the weight of a sample at a distance in LR pixels (Keys 1981, equation 4)."""
     x, a = math.fabs(distance), SHARPNESS
     if x < 1:
         return (a + 2) * x**3 - (a + 3) * x**2 + 1

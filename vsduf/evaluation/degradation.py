@@ -1,4 +1,4 @@
-"""From high to low resolution: the blur and the sampling that DUF is trained and judged with (paper, section 4.1)."""
+"""Makes low resolution from high: the blur and sampling that DUF is trained and scored with (paper, section 4.1)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor
 from vsduf.errors import ArgumentError
 from vsduf.siting import Siting
 
-SIGMAS = {2: 0.8, 3: 1.2, 4: 1.6}  # of the Gaussian, in HR pixels
-REACH = 6  # a kernel has 13 taps where a pixel is sampled on its centre
+SIGMAS = {2: 0.8, 3: 1.2, 4: 1.6}  # scale: standard deviation of the Gaussian in HR pixels
+REACH = 6  # HR pixels on each side of a sample: 13 taps for a sample on a pixel's centre
 
 
 @functools.cache
 def _kernel(scale: int, siting: Siting) -> tuple[Tensor, int]:
-    """Taps of the one-dimensional Gaussian, and the offset of the first from HR pixel R * i.
+    """Returns the taps of the one-dimensional Gaussian, and the offset of the first one from HR pixel R * i.
 
-    Centre-sited samples lie at R * i + (R - 1) / 2: between two pixels for an even R, where 14 taps are symmetric.
+    Centre-sited samples lie at R * i + (R - 1) / 2, which is between two pixels for an even R: 14 taps are symmetric.
     """
     shift = (scale - 1) / 2 if siting == Siting.CENTER else 0.0
     first = -REACH + int(shift)
@@ -31,7 +31,7 @@ def _kernel(scale: int, siting: Siting) -> tuple[Tensor, int]:
 
 @functools.cache
 def _kernel_on(scale: int, siting: Siting, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, int]:
-    """A copy to a device waits for all that it has to do, so there is one only."""
+    """Caches `_kernel` on each device: a copy at every call would wait for the device."""
     taps, first = _kernel(scale, siting)
     return taps.to(device, dtype), first
 
@@ -40,8 +40,8 @@ def degrade(hr: Tensor, scale: int, siting: Siting = Siting.CENTER) -> Tensor:
     """Blurs with a Gaussian and keeps one pixel of each R x R block.
 
     hr: [N, C, R * H, R * W], any float dtype and device, more than 7 pixels each way. siting: "center", as resizers
-    place their samples, or "top-left", as the authors of the paper do. Borders are reflected. Returns [N, C, H, W].
-    Raises ArgumentError for an unknown scale.
+    place samples, or "top-left", as the authors of the paper do. Borders are reflected. Returns [N, C, H, W]. Raises
+    ArgumentError for an unknown scale.
     """
     if scale not in SIGMAS:
         raise ArgumentError(f"scale is {scale}; it must be 2, 3 or 4")

@@ -1,4 +1,4 @@
-"""Measures what a network has learnt: the experiments of the paper's section 4.3, which `figures` draws."""
+"""Measures what a network has learnt: the experiments of the paper's section 4.3; `figures` draws them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from torch import Tensor, nn
 
 from vsduf.evaluation import bicubic
 from vsduf.evaluation.degradation import degrade
+from vsduf.evaluation.metrics import luma
 from vsduf.evaluation.protocol import Protocol, low_resolution
 from vsduf.network.duf import Duf, DufConfig
 from vsduf.network.dynamic_upsample import TAPS, dynamic_upsample
 from vsduf.siting import Siting
 from vsduf.upscaler import RADIUS, clamped_window
 
-BLURRED = 2  # LR pixels at the edge of a region that the blur made from other pixels than in the whole frame
+BLURRED = 2  # LR pixels at a region's edge whose blur reaches pixels outside the region
+EDGE = 8  # LR pixels between a chosen place and the frame's edge or another place
 Box = tuple[int, int, int, int]
-"""left, top, width, height, in HR pixels."""
+"""Left, top, width and height in HR pixels."""
 
 
 @dataclass(frozen=True)
 class LayerOutputs:
-    """One window, and all that the network made of it.
+    """The results of a network's layers for one window.
 
-    filters: [25, R * R, H, W], each pixel's 25 taps sum to 1. output: [3, R * H, R * W]. features: [C, H, W] of the
-    centre frame after each stage, by name; of a dense block, the channels that it adds.
+    filters: [25, R * R, H, W]; the 25 taps of a filter sum to 1. output: [3, R * H, R * W] in 0..1. features: [C, H, W]
+    of the centre frame after each stage, by the stage's name; of a dense block, the channels that it adds.
     """
 
     filters: Tensor
@@ -38,8 +40,8 @@ class LayerOutputs:
 
 
 @torch.inference_mode()
-def look(network: Duf, window: Tensor) -> LayerOutputs:
-    """Runs a network in evaluation mode on one window [3, 7, H, W] in 0..1 and keeps what it makes on the way."""
+def layer_outputs(network: Duf, window: Tensor) -> LayerOutputs:
+    """Runs a network in evaluation mode on one window [3, 7, H, W] in 0..1 and returns the results of its layers."""
     features: dict[str, Tensor] = {}
     stages: dict[str, nn.Module] = {"stem": network.stem}
     stages |= {f"block {k}": block for k, block in enumerate(network.blocks, 1)}
@@ -65,10 +67,11 @@ def look(network: Duf, window: Tensor) -> LayerOutputs:
 
 @dataclass(frozen=True)
 class Motion:
-    """What a network makes of a bar that moves left and of one that moves right, the centre frames being the same.
+    """Results for a bar that moves left and for one that moves right; both windows have the same centre frame.
 
-    filters: distance of the dynamic filters, 0 (the same) to 1 (no tap in common). output: mean absolute difference as
-    a share of the range. features: by stage, mean absolute difference as a share of the mean magnitude.
+    windows: [3, 7, H, W] each. filters: difference of the dynamic filters near the bar, 0 (equal) to 1 (no tap in
+    common). output: mean absolute difference as a share of the range. features: by stage, mean absolute difference as
+    a share of the mean magnitude.
     """
 
     left: LayerOutputs
@@ -80,19 +83,19 @@ class Motion:
 
 
 def bar_motion(network: Duf, size: int = 32, speed: float = 4.0, siting: Siting = Siting.CENTER) -> Motion:
-    """Shows the network both bars, `speed` HR pixels a frame, in pictures of size x size LR pixels."""
+    """Runs the network on both bars. size: width and height, LR pixels. speed: of the bars, HR pixels per frame."""
     left, right = (_bar(network.config.scale, size, step, siting) for step in (-speed, speed))
-    a, b = look(network, left), look(network, right)
+    a, b = layer_outputs(network, left), layer_outputs(network, right)
     inner = (..., slice(4, -4), slice(4, -4))
     away = {name: _relative(a.features[name][inner], b.features[name][inner]) for name in a.features}
-    # Where the bar is: elsewhere both are alike because there is nothing to see.
+    # Near the bar only: elsewhere the frames are uniform, and so are the filters.
     middle = (..., slice(size // 2 - 4, size // 2 + 4))
     apart = float((a.filters - b.filters).abs()[middle].sum(0).mean() / 2)
     return Motion(a, b, (left, right), apart, float((a.output - b.output).abs().mean()), away)
 
 
 def _bar(scale: int, size: int, step: float, siting: Siting) -> Tensor:
-    """[3, 7, size, size]: a soft grey room, a bright bar 6 LR pixels wide that is in the middle in the centre frame."""
+    """Returns [3, 7, size, size]: a bright bar 6 LR pixels wide on grey, in the middle of the centre frame."""
     wide = size * scale
     across = torch.arange(wide, dtype=torch.float32)
     frames = []
@@ -104,14 +107,23 @@ def _bar(scale: int, size: int, step: float, siting: Siting) -> Tensor:
 
 
 def window_of(small: Sequence[NDArray[np.uint8]], n: int) -> Tensor:
-    """[3, 7, H, W] in 0..1 round frame n of a clip of LR frames [3, H, W]; its ends are repeated."""
+    """Returns the window [3, 7, H, W] in 0..1 around frame n of LR frames [3, H, W]; the clip's ends are repeated."""
     numbers = clamped_window(n, len(small))
     return torch.from_numpy(np.stack([small[i] for i in numbers])).float().div(255).transpose(0, 1)
 
 
+def effective_taps(outputs: LayerOutputs, place: Place) -> float:
+    """Returns how many of the 25 taps the filters of a place use: exp of the entropy, mean over the R * R filters.
+
+    25 for a blur of equal taps, 1 for a copy of one pixel.
+    """
+    taps = outputs.filters[:, :, place.y, place.x]
+    return float(torch.special.entr(taps).sum(0).mean().exp())
+
+
 @dataclass(frozen=True)
 class Place:
-    """A pixel of the low resolution and what there is to see there."""
+    """An LR pixel and what it shows: "flat", "edge", "corner", "moving texture" or "chosen"."""
 
     what: str
     y: int
@@ -119,7 +131,7 @@ class Place:
 
 
 def interesting_places(window: Tensor) -> list[Place]:
-    """The flattest place of the centre frame, its strongest edge, its clearest corner, and where most moves."""
+    """Returns the centre frame's flattest place, strongest edge, clearest corner and fastest changing texture."""
     grey = window.mean(0)
     padded = F.pad(grey[None, RADIUS : RADIUS + 1], (1, 1, 1, 1), mode="replicate")
     dx, dy = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2], padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
@@ -127,43 +139,60 @@ def interesting_places(window: Tensor) -> list[Place]:
     swing = ((xx - yy).square() + 4 * xy.square()).sqrt()
     more, less = (xx + yy + swing) / 2, (xx + yy - swing) / 2  # eigenvalues of the structure tensor
     change = F.avg_pool2d((grey[RADIUS + 1] - grey[RADIUS - 1]).abs()[None], 5, 1, 2)[0]
-    measures = {"flat": -more, "edge": more - 4 * less, "corner": less, "moving texture": change * less.sqrt()}
-    return [Place(what, *_highest(measure)) for what, measure in measures.items()]
+    # the rarest first, so that the others are chosen elsewhere
+    measures = {"moving texture": change * less.sqrt(), "corner": less, "edge": more - 4 * less, "flat": -more}
+    places: list[Place] = []
+    for what, measure in measures.items():
+        places.append(Place(what, *_highest(measure, places)))
+    return places[::-1]
 
 
-def _highest(measure: Tensor) -> tuple[int, int]:
-    border = min(8, (min(measure.shape) - 1) // 2)
-    inner = measure[border:-border, border:-border]
-    y, x = divmod(int(inner.argmax()), inner.shape[1])
-    return y + border, x + border
+def _highest(measure: Tensor, taken: Sequence[Place]) -> tuple[int, int]:
+    """Returns y and x of the highest value away from the frame's edges and, where there is room, from other places."""
+    border = min(EDGE, (min(measure.shape) - 1) // 2)
+    inner = torch.full_like(measure, -torch.inf)
+    inner[border:-border, border:-border] = measure[border:-border, border:-border]
+    free = inner.clone()
+    for place in taken:
+        free[max(0, place.y - EDGE) : place.y + EDGE + 1, max(0, place.x - EDGE) : place.x + EDGE + 1] = -torch.inf
+    best = free if free.isfinite().any() else inner
+    y, x = divmod(int(best.argmax()), measure.shape[1])
+    return y, x
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The same pixels three ways, [..., H, W, 3] uint8, and the LR ones, enlarged by repeating pixels."""
+    """The same region as ground truth, bicubic and vsduf, [..., H, W, 3] uint8, and as LR pixels repeated R times."""
 
     truth: NDArray[np.uint8]
     nearest: NDArray[np.uint8]
     cubic: NDArray[np.uint8]
-    ours: NDArray[np.uint8]
+    vsduf: NDArray[np.uint8]
 
 
-def crop(network: Duf, clip: NDArray[np.uint8], n: int, box: Box, task: Protocol) -> Comparison:
-    """A box of frame n of a ground-truth clip [frames, 3, H, W]."""
+def crop(network: Duf, clip: NDArray[np.uint8], n: int, box: Box, protocol: Protocol) -> Comparison:
+    """Compares a box of frame n of a ground-truth clip [frames, 3, H, W]."""
     numbers = clamped_window(n, len(clip))
     region, top, left = _region(clip[numbers], box, network.config)
-    return Comparison(*(rows[0] for rows in _views(network, region, [RADIUS], (left, top, box[2], box[3]), task)))
+    return Comparison(*(rows[0] for rows in _compare(network, region, [RADIUS], (left, top, box[2], box[3]), protocol)))
 
 
-def profile(network: Duf, clip: NDArray[np.uint8], row: int, frames: int, task: Protocol) -> Comparison:
-    """One row of pixels of the first `frames` frames of a ground-truth clip, stacked: [frames, W, 3]."""
-    width = clip.shape[3] // task.scale * task.scale
+def profile(network: Duf, clip: NDArray[np.uint8], row: int, frames: int, protocol: Protocol) -> Comparison:
+    """Compares a row of pixels of the first `frames` frames of a ground-truth clip, stacked: [frames, W, 3]."""
+    width = clip.shape[3] // protocol.scale * protocol.scale
     region, top, left = _region(clip, (0, row, width, 1), network.config)
-    return Comparison(*(rows[:, 0] for rows in _views(network, region, range(frames), (left, top, width, 1), task)))
+    pictures = _compare(network, region, range(frames), (left, top, width, 1), protocol)
+    return Comparison(*(rows[:, 0] for rows in pictures))
+
+
+def profile_flicker(picture: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
+    """Returns the flicker of a profile [frames, W, 3] in 8-bit levels of luma, as `metrics.flicker` defines it."""
+    a, b = (luma(torch.from_numpy(rows).permute(2, 0, 1).float() / 255) for rows in (picture, truth))
+    return float((a.diff(dim=0) - b.diff(dim=0)).abs().mean())
 
 
 def _region(clip: NDArray[np.uint8], box: Box, config: DufConfig) -> tuple[NDArray[np.uint8], int, int]:
-    """What surrounds a box, far enough for the same result as in the whole frame, and the box's top and left in it."""
+    """Returns a region wide enough for the same result as in the whole frame, and the box's top and left in it."""
     left, top, width, height = box
     scale = config.scale
     reach = (config.receptive_radius + BLURRED) * scale
@@ -176,21 +205,21 @@ def _region(clip: NDArray[np.uint8], box: Box, config: DufConfig) -> tuple[NDArr
     return clip[:, :, y0:y1, x0:x1], top - y0, left - x0
 
 
-def _views(
-    network: Duf, clip: NDArray[np.uint8], numbers: Sequence[int], box: Box, task: Protocol
+def _compare(
+    network: Duf, clip: NDArray[np.uint8], numbers: Sequence[int], box: Box, protocol: Protocol
 ) -> list[NDArray[np.uint8]]:
-    """What `Views` holds, [frames, H, W, 3] each, in its order."""
+    """Returns the fields of `Comparison`, [frames, H, W, 3] each."""
     left, top, width, height = box
-    small = [low_resolution(frame, task) for frame in clip]
+    small = [low_resolution(frame, protocol) for frame in clip]
     rows: tuple[list[NDArray[np.uint8]], ...] = ([], [], [], [])
     for n in numbers:
         window = window_of(small, n)
         centre = window[None, :, RADIUS]
         pictures = (
             torch.from_numpy(clip[n]).float() / 255,
-            F.interpolate(centre, scale_factor=task.scale, mode="nearest")[0],
-            bicubic.upscale(centre, task.scale, task.siting)[0],
-            look(network, window).output,
+            F.interpolate(centre, scale_factor=protocol.scale, mode="nearest")[0],
+            bicubic.upscale(centre, protocol.scale, protocol.siting)[0],
+            layer_outputs(network, window).output,
         )
         for row, picture in zip(rows, pictures, strict=True):
             cut = picture[:, top : top + height, left : left + width].permute(1, 2, 0)

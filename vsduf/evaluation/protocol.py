@@ -1,7 +1,7 @@
-"""Judging by the protocol of the video super-resolution literature, beside bicubic.
+"""Scores by the protocol of the video super-resolution literature, with bicubic as the baseline.
 
 Ground truth is blurred, sampled and rounded to 8 bits, upscaled to 8 bits, and compared in luma without 8 pixels at
-every side; the first and the last two frames of a clip do not count. Means are over frames, then over clips.
+every side; the first and the last two frames of a clip are left out. Means are over frames, then over clips.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from vsduf.evaluation.metrics import flicker, luma, psnr, ssim
 from vsduf.siting import Siting
 from vsduf.upscaler import WINDOW, Upscaler, clamped_window
 
-ENDS = 2  # frames at either end of a clip that do not count
+ENDS = 2  # frames left out at each end of a clip
 Opener = Callable[[int, int], Upscaler]
-"""Gives an upscaler for frames of that LR width and height."""
+"""Opens an upscaler for frames of a width and height, LR pixels."""
 Tick = Callable[[int], None]
-"""Is told how many frames of a clip are done."""
+"""Progress callback: takes the number of a clip's frames that are scored."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """What one clip came to, or the mean of several; None where it was not measured.
+    """The scores of one clip, or the mean of several; None for what was not measured.
 
-    psnr, temporal_gain in dB; flicker in levels of 255. temporal_gain: PSNR minus that of the centre frame seen seven
-    times, which says how much comes from the neighbours.
+    frames: how many were scored. psnr, temporal_gain: dB. flicker: 8-bit levels. temporal_gain: PSNR minus the PSNR of
+    windows that show the centre frame seven times, which is the gain from the neighbouring frames.
     """
 
     frames: int
@@ -49,38 +49,37 @@ class Score:
 
 @dataclass(frozen=True)
 class Protocol:
-    """scale and siting of the degradation; every: score each n-th frame only, for a figure in less time."""
+    """How clips are scored. scale, siting: of the degradation. every: score each n-th frame only, which is faster."""
 
     scale: int = 4
     siting: Siting = Siting.CENTER
     every: int = 1
 
 
-def low_resolution(frame: NDArray[np.uint8], task: Protocol) -> NDArray[np.uint8]:
-    """[3, R * H, R * W] -> [3, H, W]."""
-    lr = degrade(torch.from_numpy(frame)[None].float(), task.scale, task.siting)
+def low_resolution(frame: NDArray[np.uint8], protocol: Protocol) -> NDArray[np.uint8]:
+    """Returns the low resolution [3, H, W] of a frame [3, R * H, R * W]."""
+    lr = degrade(torch.from_numpy(frame)[None].float(), protocol.scale, protocol.siting)
     return lr[0].round_().clamp_(0, 255).to(torch.uint8).numpy()
 
 
-def score_upscaler(clip: NDArray[np.uint8], open_upscaler: Opener, task: Protocol, tick: Tick) -> Score:
-    """Degrades a clip [frames, 3, H, W], upscales it and compares.
+def score_upscaler(clip: NDArray[np.uint8], open_upscaler: Opener, protocol: Protocol, tick: Tick) -> Score:
+    """Degrades a clip [frames, 3, H, W], upscales it and compares it with itself.
 
-    Sides are cut to multiples of the scale. Raises ArgumentError for a clip that is
-    too short or too small.
+    Sides are cut to multiples of the scale. Raises ArgumentError for a clip that is too short or too small.
     """
-    truth = _cut(clip, task.scale)
-    small = [low_resolution(frame, task) for frame in truth]
+    truth = _cut(clip, protocol.scale)
+    small = [low_resolution(frame, protocol) for frame in truth]
     upscaler = open_upscaler(small[0].shape[2], small[0].shape[1])
     out = np.empty(truth.shape[1:], np.uint8)
     real, still, cubic = ClipScore(), ClipScore(), ClipScore()
     try:
-        for done, n in enumerate(_scored(len(truth), task.every), 1):
+        for done, n in enumerate(_scored(len(truth), protocol.every), 1):
             window = clamped_window(n, len(truth))
             planes = {i: list(small[i]) for i in window}
-            for tally, frames in ((real, window), (still, [n] * WINDOW)):
+            for score, frames in ((real, window), (still, [n] * WINDOW)):
                 upscaler(frames, planes, list(out))
-                tally.add(n, out, truth[n], structure=tally is real)
-            cubic.add(n, _bicubic(small[n], task), truth[n])
+                score.add(n, out, truth[n], structure=score is real)
+            cubic.add(n, _bicubic(small[n], protocol), truth[n])
             tick(done)
     finally:
         upscaler.close()
@@ -88,22 +87,22 @@ def score_upscaler(clip: NDArray[np.uint8], open_upscaler: Opener, task: Protoco
     return Score(len(real), *real.means(), *cubic.means(), gain)
 
 
-def score_frames(clip: NDArray[np.uint8], frames: NDArray[np.uint8], task: Protocol, tick: Tick) -> Score:
-    """Compares finished frames, [frames, 3, H, W] like the ground truth; raises ArgumentError where they differ."""
-    truth = _cut(clip, task.scale)
+def score_frames(clip: NDArray[np.uint8], frames: NDArray[np.uint8], protocol: Protocol, tick: Tick) -> Score:
+    """Scores finished frames of the ground truth's shape [frames, 3, H, W]; raises ArgumentError for another shape."""
+    truth = _cut(clip, protocol.scale)
     if frames.shape != truth.shape:
         ours, theirs = (f"{len(f)} frames of {f.shape[3]}x{f.shape[2]}" for f in (truth, frames))
         raise ArgumentError(f"the frames are {theirs}, the ground truth is {ours}; they must be alike")
     found, cubic = ClipScore(), ClipScore()
-    for done, n in enumerate(_scored(len(truth), task.every), 1):
+    for done, n in enumerate(_scored(len(truth), protocol.every), 1):
         found.add(n, frames[n], truth[n])
-        cubic.add(n, _bicubic(low_resolution(truth[n], task), task), truth[n])
+        cubic.add(n, _bicubic(low_resolution(truth[n], protocol), protocol), truth[n])
         tick(done)
     return Score(len(found), *found.means(), *cubic.means())
 
 
 def mean(scores: Iterable[Score]) -> Score:
-    """The mean over clips, each counting the same; `frames` is their sum."""
+    """Returns the mean over clips, all of the same weight; `frames` is the sum."""
     rows = list(scores)
     values: dict[str, float | None] = {}
     for name in (f.name for f in fields(Score) if f.name != "frames"):
@@ -113,12 +112,12 @@ def mean(scores: Iterable[Score]) -> Score:
 
 
 def frames_scored(clip_frames: int, every: int) -> int:
-    """How many frames of a clip count."""
+    """Returns how many frames of a clip are scored; raises ArgumentError for a clip that is too short."""
     return len(_scored(clip_frames, every))
 
 
 class ClipScore:
-    """Scores of a clip's frames, one after another; flicker where the frame before was seen too."""
+    """Collects the scores of a clip's frames; flicker needs two successive frames."""
 
     def __init__(self) -> None:
         self._psnr: list[Tensor] = []
@@ -130,7 +129,7 @@ class ClipScore:
         return len(self._psnr)
 
     def add(self, n: int, frame: NDArray[np.uint8], truth: NDArray[np.uint8], *, structure: bool = True) -> None:
-        """Takes frame n, [3, H, W] each; without `structure`, only its PSNR."""
+        """Scores frame n against its truth, both [3, H, W] uint8. structure: False for the PSNR alone."""
         a, b = (luma(torch.from_numpy(f).float() / 255) for f in (frame, truth))
         self._psnr.append(psnr(a, b))
         if not structure:
@@ -141,19 +140,20 @@ class ClipScore:
         self._before = (n, a, b)
 
     def psnr(self) -> float:
-        """Mean PSNR in dB."""
+        """Returns the mean PSNR in dB."""
         return _mean(self._psnr)
 
     def means(self) -> tuple[float, float, float | None]:
-        """PSNR, SSIM, flicker."""
+        """Returns the means of PSNR, SSIM and flicker; the last is None without successive frames."""
         return self.psnr(), _mean(self._ssim), _mean(self._flicker) if self._flicker else None
 
 
 def folders_for(clips: Mapping[str, Path], frames: Path) -> dict[str, Path]:
-    """Where the finished frames of each clip are: a folder of its name below `frames`. Raises ArgumentError."""
+    """Returns the folder of each clip's finished frames, named like the clip; raises ArgumentError without one."""
     missing = [name for name in clips if not (frames / name).is_dir()]
     if missing:
-        raise ArgumentError(f"{frames} has no folder {', '.join(missing)}; each clip's frames stand in one of its name")
+        names = ", ".join(missing)
+        raise ArgumentError(f"{frames} has no folder {names}; put each clip's frames into a folder of the clip's name")
     return {name: frames / name for name in clips}
 
 
@@ -170,8 +170,8 @@ def _cut(clip: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
     return clip[:, :, :height, :width]
 
 
-def _bicubic(lr: NDArray[np.uint8], task: Protocol) -> NDArray[np.uint8]:
-    up = bicubic.upscale(torch.from_numpy(lr)[None].float(), task.scale, task.siting)
+def _bicubic(lr: NDArray[np.uint8], protocol: Protocol) -> NDArray[np.uint8]:
+    up = bicubic.upscale(torch.from_numpy(lr)[None].float(), protocol.scale, protocol.siting)
     return up[0].round_().clamp_(0, 255).to(torch.uint8).numpy()
 
 
