@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from helpers.footage import moving
 
-from vsduf.degradations import FAMILIES, HELD_OUT, Recipe, degraded, draw
-from vsduf.degradations.recipe import describe
+from vsduf.degradations.history import degraded
+from vsduf.degradations.recipe import FAMILIES, HELD_OUT, Recipe, describe, draw
 from vsduf.errors import MediaError
 from vsduf.siting import Siting
 

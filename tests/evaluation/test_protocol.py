@@ -181,3 +181,28 @@ def test_finished_frames_have_no_model(truth, capsys):
 def test_the_command_refuses(truth, capsys, words, message):
     assert main(["eval", str(truth), *words]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_another_degradation_is_scored_against_what_it_leaves():
+    """A degradation may cut the clip; the model and bicubic get the same low resolution."""
+    clip = moving(8, 70, 80)
+
+    def lower(hr):
+        return np.stack([low_resolution(frame, Protocol(2)) for frame in hr])[:, :, :32, :36] // 2 * 2
+
+    found = score_upscaler(clip, lambda width, height: Bicubic(2), Protocol(2), nothing, lower)
+    plain = score_upscaler(clip[:, :, :64, :72], lambda width, height: Bicubic(2), Protocol(2), nothing)
+    assert found.frames == plain.frames == 4
+    assert found.bicubic_psnr < plain.bicubic_psnr
+
+
+def test_the_command_degrades_as_sources_are(truth, capsys, monkeypatch):
+    monkeypatch.setattr("vsduf.engine.engine.open_engine", lambda model, scale, width, height, **_: Bicubic(scale))
+    means = []
+    for words in ([], ["--degrade", "web"], ["--degrade", "vhs"]):
+        assert main(["eval", str(truth), "--scale", "2", *words]) == 0
+        line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("mean"))
+        means.append(float(line.split()[2]))
+    assert means[0] > means[1] + 0.1 > means[2]
+    assert main(["eval", str(truth), "--frames", str(truth), "--degrade", "dvd"]) == 1
+    assert "leave it out with --frames" in capsys.readouterr().err

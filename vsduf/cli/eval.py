@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vsduf.cli.options import add_device, add_model, check_device
 from vsduf.cli.terminal import Progress, check_output, say
+from vsduf.degradations.recipe import HELD_OUT
 from vsduf.errors import ArgumentError, MediaError
 from vsduf.network import catalogue
 from vsduf.network.header import Header, read_header
@@ -21,7 +22,7 @@ from vsduf.system import keep_large_blocks
 from vsduf.upscaler import SCALES
 
 if TYPE_CHECKING:
-    from vsduf.evaluation.protocol import Opener, Protocol, Score
+    from vsduf.evaluation.protocol import Lower, Opener, Protocol, Score
     from vsduf.network.weights import Weights
 
 HEAD = (
@@ -39,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", type=int, choices=SCALES, help="upscaling factor (default: the model's, or 4)")
     parser.add_argument(
         "--siting", type=Siting, choices=tuple(Siting), help="where LR samples lie (default: the model's, or center)"
+    )
+    parser.add_argument(
+        "--degrade",
+        choices=tuple(HELD_OUT),
+        help="degrade the clips as such a source is, by real encoders (default: blur alone)",
     )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="score each N-th frame only (default 1)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write all scores to this JSON file too")
@@ -64,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     print(HEAD)
     for name, source in clips.items():
         try:
-            scores[name] = _score(read_clip(source), finished.get(name), opener, protocol)
+            scores[name] = _score(read_clip(source), finished.get(name), opener, protocol, args.degrade)
         except (ArgumentError, MediaError) as error:  # the hours spent on other clips must not be lost
             left_out[name] = str(error)
             say(f"{name} is left out: {error}")
@@ -74,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         print(row("mean", mean(scores.values())))
         print(UNITS)
     if scores and args.json:
-        text = json.dumps(report(scores, left_out, protocol, str(args.frames or model)), indent=2) + "\n"
+        text = json.dumps(report(scores, left_out, protocol, str(args.frames or model), args.degrade), indent=2) + "\n"
         write_whole(args.json, lambda part: part.write_text(text))
     return 1 if left_out else 0
 
@@ -83,6 +89,8 @@ def _check(args: argparse.Namespace, model: str | None) -> None:
     """Refuses before torch is loaded what would fail later."""
     if args.every < 1:
         raise ArgumentError(f"--every is {args.every}; it must be 1 or more")
+    if args.frames and args.degrade:
+        raise ArgumentError("--degrade is of what a model is given; leave it out with --frames")
     check_output(args.json)
     check_device(args.device_id, args.fp16, args.device)
     if model is not None:
@@ -110,15 +118,26 @@ def _protocol(args: argparse.Namespace, model: str | None) -> Protocol:
     return Protocol(loaded.config.scale, loaded.siting, args.every)
 
 
-def _score(truth: Any, frames: Path | None, opener: Opener, protocol: Protocol) -> Score:
-    """Scores a clip upscaled by the model, or the finished frames in a folder."""
+def _score(truth: Any, frames: Path | None, opener: Opener, protocol: Protocol, kind: str | None) -> Score:
+    """Scores a clip upscaled by the model, or finished frames. kind: of the degradation, a key of HELD_OUT."""
     from vsduf.evaluation.protocol import frames_scored, score_frames, score_upscaler
     from vsduf.film.arrays import read_clip
 
     with Progress(frames_scored(len(truth), protocol.every)) as progress:
         if frames is not None:
             return score_frames(truth, read_clip(frames), protocol, progress.update)
-        return score_upscaler(truth, opener, protocol, progress.update)
+        return score_upscaler(truth, opener, protocol, progress.update, _lower(kind, protocol))
+
+
+def _lower(kind: str | None, protocol: Protocol) -> Lower | None:
+    """Returns what degrades clips as a kind of source is degraded; the same noise for every model."""
+    if kind is None:
+        return None
+    import numpy as np
+
+    from vsduf.degradations.history import degraded
+
+    return lambda clip: degraded(clip, protocol.scale, protocol.siting, HELD_OUT[kind], np.random.default_rng(0))
 
 
 def row(name: str, score: Score) -> str:
@@ -133,11 +152,12 @@ def row(name: str, score: Score) -> str:
 
 
 def report(
-    scores: Mapping[str, Score], left_out: Mapping[str, str], protocol: Protocol, scored: str
+    scores: Mapping[str, Score], left_out: Mapping[str, str], protocol: Protocol, scored: str, degraded: str | None
 ) -> dict[str, object]:
     """Returns all scores as JSON's types: what was scored and how, each clip, why others were left out, the mean."""
     from vsduf.evaluation.protocol import mean
 
     clips = {name: asdict(score) for name, score in scores.items()}
     means = asdict(mean(scores.values()))
-    return {"scored": scored, **asdict(protocol), "clips": clips, "left_out": dict(left_out), "mean": means}
+    how = {"scored": scored, "degraded": degraded, **asdict(protocol)}
+    return {**how, "clips": clips, "left_out": dict(left_out), "mean": means}

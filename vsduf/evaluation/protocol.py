@@ -23,6 +23,8 @@ from vsduf.siting import Siting
 from vsduf.upscaler import WINDOW, Upscaler, clamped_window
 
 ENDS = 2  # frames left out at each end of a clip
+Lower = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+"""Returns the low resolution [frames, 3, H, W] of a clip [frames, 3, R * H, R * W]."""
 Opener = Callable[[int, int], Upscaler]
 """Opens an upscaler for frames of a width and height, LR pixels."""
 Tick = Callable[[int], None]
@@ -62,13 +64,18 @@ def low_resolution(frame: NDArray[np.uint8], protocol: Protocol) -> NDArray[np.u
     return lr[0].round_().clamp_(0, 255).to(torch.uint8).numpy()
 
 
-def score_upscaler(clip: NDArray[np.uint8], open_upscaler: Opener, protocol: Protocol, tick: Tick) -> Score:
+def score_upscaler(
+    clip: NDArray[np.uint8], open_upscaler: Opener, protocol: Protocol, tick: Tick, lower: Lower | None = None
+) -> Score:
     """Degrades a clip [frames, 3, H, W], upscales it and compares it with itself.
 
-    Sides are cut to multiples of the scale. Raises ArgumentError for a clip that is too short or too small.
+    lower: degrades the clip in another way than `low_resolution` does. Sides are cut to multiples of the scale, or to
+    what `lower` leaves. Raises ArgumentError for a clip that is too short or too small.
     """
     truth = _cut(clip, protocol.scale)
-    small = [low_resolution(frame, protocol) for frame in truth]
+    small = list(lower(truth)) if lower is not None else [low_resolution(frame, protocol) for frame in truth]
+    height, width = (side * protocol.scale for side in small[0].shape[1:])
+    truth = truth[:, :, :height, :width]
     upscaler = open_upscaler(small[0].shape[2], small[0].shape[1])
     out = np.empty(truth.shape[1:], np.uint8)
     real, still, cubic = ClipScore(), ClipScore(), ClipScore()

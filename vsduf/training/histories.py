@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsduf.degradations import FAMILIES, Recipe, degraded, draw
+from vsduf.degradations.history import degraded
+from vsduf.degradations.recipe import FAMILIES, Recipe, draw
 from vsduf.errors import ArgumentError
 from vsduf.training.camera import Camera, moving_photo
 from vsduf.training.footage import Footage, changes
