@@ -47,8 +47,6 @@ def read_safetensors(path: Path) -> tuple[dict[str, list[int]], dict[str, str]]:
             shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is damaged or not a safetensors file ({error}); get it again") from error
-    except UnicodeEncodeError as error:
-        raise WeightsError(f"the file name {path!s} is not UTF-8; rename the file") from error
     if not metadata.get("format", "").startswith("vsduf"):
         raise WeightsError(f"{path} was not written by vsduf; convert its source with 'vsduf weights convert IN OUT'")
     return shapes, {k: v for k, v in metadata.items() if k != "format"}

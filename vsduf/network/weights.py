@@ -16,6 +16,8 @@ from vsduf.network.header import FORMAT, config_of, read_safetensors, siting_of
 from vsduf.output import write_whole
 from vsduf.siting import Siting
 
+LARGEST = 1e8  # magnitude of a weight; above any trained network's, and small enough for finite pictures
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -49,7 +51,7 @@ def load(model: str | Path) -> Weights:
     """Reads a bundled model by its name, or a weights file by its path (.safetensors, .h5, .hdf5, .pth, .pt).
 
     Sizes are checked against the file's own size before memory is taken for them. Raises WeightsError, in one sentence,
-    for a file that is missing, damaged, not a whole DUF network, or holds values that are not finite.
+    for a file that is missing, damaged, not a whole DUF network, or holds values that are NaN or above LARGEST.
     """
     path = catalogue.find(model)
     readers = {".safetensors": _read_safetensors, ".h5": _read_hdf5, ".hdf5": _read_hdf5}
@@ -75,13 +77,15 @@ def save(
 
 
 def _read_safetensors(path: Path) -> Weights:
-    from safetensors import safe_open
+    from safetensors import SafetensorError
+    from safetensors.torch import load as from_bytes  # safe_open for torch refuses names that are not UTF-8
 
     shapes, metadata = read_safetensors(path)
     _check_shapes(shapes, path)
-    with safe_open(path, "pt") as file:
-        state = {name: file.get_tensor(name) for name in shapes}
-    return Weights(_floats(state), metadata)
+    try:
+        return Weights(_floats(from_bytes(path.read_bytes())), metadata)
+    except (SafetensorError, OSError) as error:  # the file changed meanwhile
+        raise WeightsError(f"{path} changed while it was read; load it again") from error
 
 
 def _read_hdf5(path: Path) -> Weights:
@@ -131,7 +135,7 @@ def _difference(found: list[int] | None, expected: list[int] | None) -> str:
 
 def _check_values(state: Mapping[str, Tensor], path: Path) -> None:
     for name, tensor in state.items():
-        if not tensor.isfinite().all():
-            raise WeightsError(f"{path}: {name} holds values that are infinite or no numbers; use other weights")
+        if not (tensor.float().abs() <= LARGEST).all():  # NaN fails this too
+            raise WeightsError(f"{path}: {name} holds values that are NaN or above {LARGEST:.0e}; use other weights")
         if name.endswith("running_var") and bool((tensor < 0).any()):
             raise WeightsError(f"{path}: {name} holds a negative variance; use other weights")
