@@ -17,6 +17,7 @@ from vsduf.errors import DufError
 
 COMMANDS = {  # the name of the command and its module: its help
     "upscale": "make a film 2, 3 or 4 times as large, with its sound, subtitles, chapters and tags",
+    "preview": "show a few frames before and after in a browser, and estimate the time of the whole film",
     "script": "examine a film, and write the VapourSynth script that its restoration begins with",
     "train": "train a network on your own footage, or resume a run",
     "eval": "score a model, or finished frames, against ground truth",
