@@ -98,7 +98,7 @@ def upscaled(film: Source, form: vs.VideoFormat, args: argparse.Namespace) -> vs
         clip = _converted(clip, form)
     if args.scenecut:
         clip = mark_cuts(clip)
-    options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
+    options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name, None) is not None}
     if args.animation:
         with Progress(clip.num_frames, FRAMES, "looking for repeated frames", transient=True) as reading:
             clip = repeats.once(clip, lambda drawings: enlarged(drawings, options), progress=reading.update)
