@@ -7,6 +7,7 @@ INSTANCES = {
     "planes_to_window": [f"{t}, {s}" for t, s in itertools.product(FLOATS, SAMPLES)],
     "join": ["half, 8", "half, 4", "float, 4"],
     "accumulate": ["half, 8", "half, 4", "float, 4"],
+    "shift_add": ["half, 8", "half, 4", "float, 4"],
     "bias_relu": FLOATS,
     "dynamic_filter": [f"{t}, {s}, {r}" for t, s, r in itertools.product(FLOATS, SAMPLES, SCALES)],
 }

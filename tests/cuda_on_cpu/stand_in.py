@@ -20,7 +20,7 @@ from vsduf.engine.cuda import launchers, runtime
 BOTH = ["emulated", pytest.param("device", marks=pytest.mark.gpu)]
 """Parameters of a fixture: each test runs emulated, and once more on the first CUDA device."""
 
-QUEUED = ["planes_to_window", "join", "accumulate", "bias_relu", "dynamic_filter", "matmul_relu", "matmul"]
+QUEUED = ["planes_to_window", "join", "accumulate", "shift_add", "bias_relu", "dynamic_filter", "matmul_relu", "matmul"]
 
 
 def place(kind: str, monkeypatch: pytest.MonkeyPatch, order: str | int = "at once") -> Iterator[torch.device]:

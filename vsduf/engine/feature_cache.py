@@ -17,7 +17,7 @@ The paper's form pads windows with zeros in time, so its features near a window'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from vsduf.engine.backend import Feature, Source, TileNetwork
 from vsduf.upscaler import RADIUS, WINDOW
@@ -40,11 +40,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Request:
-    """One call's window, and where its frames come from. contexts: those that the call has already looked up."""
+    """One call's window and the source of its frames. padded: the window with a None for each block at both ends."""
 
     window: Sequence[int]
     source: Source
-    contexts: dict[tuple[int, int], Context] = field(default_factory=dict)
+    padded: Context
 
 
 class FeatureCache:
@@ -66,7 +66,8 @@ class FeatureCache:
         window: seven source frame numbers. The first piece has the stem's channels, the others G each.
         """
         self._call += 1
-        pieces = self._pieces(Request(window, source), RADIUS, self.config.blocks)
+        padding = (None,) * self.config.blocks
+        pieces = self._pieces(Request(window, source, (*padding, *window, *padding)), RADIUS, self.config.blocks)
         self._drop_before(self._call - self.idle_frames)
         return pieces
 
@@ -141,11 +142,9 @@ class FeatureCache:
         return offsets
 
     def _context(self, request: Request, at: int, level: int) -> Context:
-        reach = max(0, level - self.config.full_window_blocks) if self.config.streaming else level
-        if (at, reach) not in request.contexts:
-            around = range(at - reach, at + reach + 1)
-            request.contexts[at, reach] = tuple(request.window[i] if 0 <= i < WINDOW else None for i in around)
-        return request.contexts[at, reach]
+        config = self.config
+        reach = max(0, level - config.full_window_blocks) if config.streaming else level
+        return request.padded[config.blocks + at - reach : config.blocks + at + reach + 1]
 
     def _find(self, key: Key) -> Entry | None:
         entry = self._entries.get(key)

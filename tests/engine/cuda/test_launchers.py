@@ -111,11 +111,23 @@ def test_join(make, width, stem, blocks, growth, rim, dtype):
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize(("width", "growth"), [(1, 16), (127, 16), (129, 32), (5, 12)])
 def test_accumulate(make, width, growth, count, dtype):
-    wide = [make.randn(n, 2, width, growth * n).to(dtype) for n in (3, 2, 1)]
-    sums = [w[..., k * growth : (k + 1) * growth] for w, k in zip(wide, (2, 0, 0), strict=True)][:count]
+    sums = [(make.randn(n, 2, width, growth * n).to(dtype), k) for n, k in ((3, 2), (2, 0), (1, 0))][:count]
     out = make.unwritten(dtype, 2, width, growth)
     launchers.accumulate(out, sums)
-    torch.testing.assert_close(out, sum(s.float() for s in sums).to(dtype), atol=1e-6, rtol=0)
+    expected = sum(s[..., k * growth : (k + 1) * growth].float() for s, k in sums).to(dtype)
+    torch.testing.assert_close(out, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("growth", [16, 12])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (3, 127), (1, 128), (4, 129)])
+def test_shift_add(make, height, width, growth, dtype):
+    product, out = make.randn(0, height, width, 9 * growth).to(dtype), make.unwritten(dtype, height, width, growth)
+    launchers.shift_add(out, product)
+    taps = product.float().view(height, width, 9, growth).permute(2, 3, 0, 1)  # one-hot kernels shift each tap
+    shifts = torch.eye(9, device=make.device).view(9, 1, 3, 3)
+    expected = sum(F.conv2d(taps[k][:, None], shifts[k : k + 1], padding=1)[:, 0] for k in range(9))
+    torch.testing.assert_close(out.float(), expected.permute(1, 2, 0).to(dtype).float(), atol=1e-5, rtol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -213,7 +225,7 @@ def test_what_a_kernel_cannot_read_is_refused(make):
             launchers.dynamic_filter(*arguments, (0, 0), range(5))
     with pytest.raises(ValueError, match="16 bytes a pixel"):
         launchers.planes_to_window(torch.zeros(3, 5, 3), planes, 0, 0)
-    with pytest.raises(ValueError, match="fill the channels"):
+    with pytest.raises(ValueError, match="pieces fill the result"):
         launchers.join(torch.zeros(3, 5, 80), [torch.zeros(3, 5, 64)], torch.zeros(3, 80))
 
 
@@ -224,7 +236,7 @@ def test_a_kernel_that_fails_is_an_error(make, monkeypatch):
         launchers.bias_relu(make.randn(0, 4, 256), make.randn(1, 256))
 
 
-ORDERS = "emulated and (test_join or test_accumulate or (test_dynamic_filter and not round and not survives))"
+ORDERS = "emulated and (join or accumulate or shift_add or (test_dynamic_filter and not round and not survives))"
 
 
 @pytest.mark.parametrize("order", ["1", "2"])

@@ -54,7 +54,7 @@ def test_equals_the_plain_network(config, place):
     np.testing.assert_allclose(computed(place, content, source, torch.float32), expected(content, source), atol=2e-5)
 
 
-@pytest.mark.parametrize("config", [DufConfig(4, 6, 32, True), *NARROW])
+@pytest.mark.parametrize("config", [DufConfig(4, 6, 32, True), DufConfig.of_depth(52, 4, streaming=True), *NARROW])
 def test_half_precision_is_close(config, place):
     content = random_weights(config)
     source = torch.rand(7, 3, 12, 16)

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,16 @@ def convolve(pixels: Tensor, kernel: Tensor, padding: int) -> Tensor:
     kernel: [out, in, 3, 3] in channels-last memory. The algorithm is chosen by rule, not by timing, so the same pixels
     come out each time; float32 is not rounded to TF32, whatever the process's defaults are.
     """
-    channels = pixels[None].permute(0, 3, 1, 2)  # in channels-last memory
+    require(pixels.is_contiguous(), "pixels are contiguous")
+    height, width, count = pixels.shape
+    channels = pixels.as_strided((1, count, height, width), (1, 1, width * count, count))  # in channels-last memory
     ones, benchmark, deterministic, tf32 = [1, 1], False, True, False
     # A private call of torch's, tried with 2.14.1 and 2.15.0: F.conv2d cannot be told these flags without changing them
     # for the whole process.
     made = torch.cudnn_convolution(channels, kernel, [padding] * 2, ones, ones, 1, benchmark, deterministic, tf32)
+    _, count, height, width = made.shape
+    if made.is_contiguous(memory_format=torch.channels_last):
+        return made.as_strided((height, width, count), (width * count, count, 1))
     return made.permute(0, 2, 3, 1)[0].contiguous()
 
 
@@ -85,33 +91,73 @@ def join(out: Tensor, pieces: Sequence[Tensor], bounds: Tensor) -> None:
     """
     height, width, stem = pieces[0].shape
     growth = pieces[1].shape[2] if len(pieces) > 1 else stem
-    rim, features = (out.shape[0] - height) // 2, out.shape[2]
-    require(len(pieces) <= PIECES, "join takes at most 32 pieces")
-    require(out.shape[:2] == (height + 2 * rim, width + 2 * rim), "the result has the pieces' size, or 2 more each way")
-    require(features == stem + (len(pieces) - 1) * growth == bounds.shape[1], "pieces and bounds fill the channels")
-    require(all(p.is_contiguous() for p in (out, bounds, *pieces)), "pieces, bounds and result are contiguous")
-    require(all(p.shape == pieces[1].shape for p in pieces[2:]), "pieces after the first have one size")
-    vector = _vector(growth, out, stem)
-    block = (features // vector, max(1, THREADS * vector // features))
-    grid = (-(-(width + 2 * rim) // (block[1] * STEPS)), out.shape[0])
+    shape = _join_shape(height, width, stem, growth, len(pieces), out.shape, out.dtype)
+    require(bounds.shape == (3, shape.features) and bounds.is_contiguous(), "bounds are contiguous, for each channel")
+    require(out.is_contiguous() and pieces[0].is_contiguous(), "pieces and result are contiguous")
+    for piece in pieces[1:]:
+        whole = piece.numel() == shape.piece and piece.is_contiguous()
+        require(whole, "pieces after the first have one size and are contiguous")
     table = _struct([p.data_ptr() for p in pieces], PIECES)
-    args = (out.data_ptr(), table, bounds.data_ptr(), *map(np.int32, (stem, growth, height, width, rim)))
-    _launch("join", (out,), (vector,), grid, block, args)
+    args = (out.data_ptr(), table, bounds.data_ptr(), *shape.numbers)
+    _launch("join", (out,), (shape.vector,), shape.grid, shape.block, args)
 
 
-def accumulate(out: Tensor, sums: Sequence[Tensor]) -> None:
-    """Adds up to three partial sums. out: [H, W, G], contiguous; sums: the same shape, any stride between pixels."""
-    growth, pixels = out.shape[2], out.shape[0] * out.shape[1]
+@dataclass(frozen=True)
+class _Join:
+    """What the shapes of a join's tensors decide. piece: samples of a piece. numbers: the kernel's last arguments."""
+
+    features: int
+    piece: int
+    vector: int
+    grid: tuple[int, int]
+    block: tuple[int, int]
+    numbers: tuple[np.int32, ...]
+
+
+@functools.cache  # as many entries as a network has layers, for each size of tiles
+def _join_shape(
+    height: int, width: int, stem: int, growth: int, count: int, out: tuple[int, ...], dtype: torch.dtype
+) -> _Join:
+    rim, features = (out[0] - height) // 2, out[2]
+    require(count <= PIECES, f"join takes at most {PIECES} pieces")
+    require(out[:2] == (height + 2 * rim, width + 2 * rim), "the result has the pieces' size, or 2 more each way")
+    require(features == stem + (count - 1) * growth, "pieces fill the result's channels")
+    vector = _vector(dtype, growth, stem)
+    block = (features // vector, max(1, THREADS * vector // features))
+    grid = (-(-(width + 2 * rim) // (block[1] * STEPS)), out[0])
+    numbers = tuple(map(np.int32, (stem, growth, height, width, rim)))
+    return _Join(features, height * width * growth, vector, grid, block, numbers)
+
+
+def accumulate(out: Tensor, sums: Sequence[tuple[Tensor, int]]) -> None:
+    """Adds up to three partial sums. out: [H, W, G], contiguous.
+
+    sums: tensors [H, W, n * G], contiguous, and which G channels of each are added, counted in G.
+    """
+    growth, samples = out.shape[2], out.numel()
     require(1 <= len(sums) <= 3 and out.is_contiguous(), "one to three sums make a contiguous result")
-    require(all(s.shape == out.shape and s.stride(2) == 1 for s in sums), "sums have the result's shape")
-    strides = [part.stride(1) for part in sums]
-    gapless = all(s.stride(0) == w * out.shape[1] for s, w in zip(sums, strides, strict=True))
-    require(gapless, "sums have no gaps between rows")
-    vector = _vector(growth, out, *strides)
-    packs = pixels * growth // vector
-    table = _struct([s.data_ptr() for s in sums], 3, strides)
-    args = (out.data_ptr(), table, np.int32(len(sums)), np.int32(growth), packs)
+    pointers, strides, size = [], [], out.element_size()
+    for tensor, k in sums:
+        stride = tensor.shape[2]
+        whole = tensor.is_contiguous() and tensor.numel() * growth == samples * stride and (k + 1) * growth <= stride
+        require(whole, "sums are contiguous and have the result's pixels and channels")
+        pointers.append(tensor.data_ptr() + k * growth * size)
+        strides.append(stride)
+    vector = _vector(out.dtype, growth, *strides)
+    packs = samples // vector
+    args = (out.data_ptr(), _struct(pointers, 3, strides), np.int32(len(sums)), np.int32(growth), packs)
     _launch("accumulate", (out,), (vector,), (-(-packs // THREADS),), (THREADS,), args)
+
+
+def shift_add(out: Tensor, product: Tensor) -> None:
+    """Adds the nine taps of a 3x3 convolution at their pixels. out: [H, W, G]; product: [H, W, 9 * G]; contiguous."""
+    height, width, growth = out.shape
+    require(product.shape == (height, width, 9 * growth), "a product has nine taps of the result's channels")
+    require(out.is_contiguous() and product.is_contiguous(), "product and result are contiguous")
+    vector = _vector(out.dtype, growth)
+    grid = (-(-width * growth // (vector * THREADS)), height)
+    args = (out.data_ptr(), product.data_ptr(), *map(np.int32, (growth, height, width)))
+    _launch("shift_add", (out,), (vector,), grid, (THREADS,), args)
 
 
 def bias_relu(x: Tensor, bias: Tensor) -> None:
@@ -207,10 +253,11 @@ def _layout(length: int, strides: bool) -> tuple[np.dtype[Any], struct.Struct]:
     return fields, struct.Struct(f"{numbers}{fields.itemsize - struct.calcsize(numbers)}x")
 
 
-def _vector(channels: int, tensor: Tensor, *strides: int) -> int:
-    """Returns the channels of a thread: the widest vector of which all these numbers are multiples."""
-    vector = VECTOR // tensor.element_size()
-    while any(number % vector for number in (channels, *strides)):
+@functools.cache
+def _vector(dtype: torch.dtype, *channels: int) -> int:
+    """Returns the channels of a thread: the widest vector that divides all these numbers."""
+    vector = VECTOR // dtype.itemsize
+    while any(number % vector for number in channels):
         vector //= 2
     return vector
 

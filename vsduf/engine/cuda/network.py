@@ -27,6 +27,8 @@ from vsduf.network.dynamic_upsample import TAPS
 
 STRIP = 1 << 16  # pixels of a strip of the heads, which take 3 KB a pixel in half precision
 TALLEST = 1 << 15  # rows of a strip
+NARROW = 16  # output channels up to which a 3x3 convolution is computed as a product and shift_add
+NARROW_INPUT = 128  # input channels below which that moves more bytes than it saves; both by computation, not measured
 
 
 def strip_bytes(dtype: torch.dtype, config: DufConfig, width: int) -> int:
@@ -61,6 +63,7 @@ class DeviceNetwork:
     residual: Tensor
     bias: Tensor
     _kernels: dict[tuple[int, tuple[int, ...]], Tensor] = field(default_factory=dict)
+    _taps: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
     def kernel(self, block: int, offsets: tuple[int, ...]) -> Tensor:
         """Returns the rows of a block's 3x3 kernel for those time offsets, [len(offsets) * G, F, 3, 3]."""
@@ -69,6 +72,13 @@ class DeviceNetwork:
             chosen = torch.cat([pieces[o + len(pieces) // 2] for o in offsets])
             self._kernels[block, offsets] = chosen.contiguous(memory_format=torch.channels_last)
         return self._kernels[block, offsets]
+
+    def taps(self, block: int, offset: int) -> Tensor:
+        """Returns the same kernel for one time offset as a matrix [F, 9 * G], column = tap * G + channel."""
+        if (block, offset) not in self._taps:
+            kernel = self.kernel(block, (offset,))
+            self._taps[block, offset] = kernel.permute(1, 2, 3, 0).flatten(1).contiguous()
+        return self._taps[block, offset]
 
 
 def to_device(folded: Folded, device: torch.device, dtype: torch.dtype) -> DeviceNetwork:
@@ -129,7 +139,14 @@ class CudaTileNetwork:
         launchers.join(clamped, inputs, layer.bounds)
         hidden = self.scratch.take("hidden", self.height, self.width, features)
         launchers.matmul_relu(hidden.view(-1, features), layer.conv1_bias, clamped.view(-1, features), layer.conv1)
-        return launchers.convolve(hidden, self.network.kernel(block, tuple(offsets)), 1)
+        if len(offsets) > 1 or features < NARROW_INPUT or self.config.growth > NARROW:
+            return launchers.convolve(hidden, self.network.kernel(block, tuple(offsets)), 1)
+        taps = self.network.taps(block, offsets[0])
+        product = self.scratch.take("around", self.height, self.width, taps.shape[1])
+        launchers.matmul(product.view(-1, taps.shape[1]), hidden.view(-1, features), taps)
+        sums = torch.empty(self.height, self.width, self.config.growth, dtype=product.dtype, device=product.device)
+        launchers.shift_add(sums, product)
+        return sums
 
     def accumulate(self, block: int, sums: Sequence[tuple[Tensor, int]]) -> Tensor:
         """See `backend.TileNetwork`."""
@@ -138,7 +155,7 @@ class CudaTileNetwork:
         if len(sums) == 1 and part.shape[2] == growth:
             return part
         total = torch.empty(self.height, self.width, growth, dtype=part.dtype, device=part.device)
-        launchers.accumulate(total, [part[..., k * growth : (k + 1) * growth] for part, k in sums])
+        launchers.accumulate(total, sums)
         return total
 
     def finish(self, inputs: Sequence[Tensor], samples: Tensor, picture: Tensor) -> None:
