@@ -41,6 +41,4 @@ struct alignas((N & (N - 1)) == 0 ? N * sizeof(T) : sizeof(T)) Pack {
     T at[N];
 };
 
-__device__ __forceinline__ int clampTo(int value, int low, int high) {
-    return min(max(value, low), high);
-}
+__device__ __forceinline__ int clampTo(int value, int low, int high) { return min(max(value, low), high); }
