@@ -58,7 +58,8 @@ ARGUMENTS = [
     ({"tilesize": [32, 32, 32]}, "tilesize has 3 values; give one, or width and height"),
     ({"tilesize": [32, 32], "overlap": 16}, "overlap is 16 on each side of 32x32 tiles"),
     ({"overlap": -1}, "overlap is -1; it must be 0 or more"),
-    ({"num_streams": 0}, "num_streams is 0; it must be 1 or more"),
+    ({"num_streams": 0}, "num_streams is 0; it must be 1 to 1024"),
+    ({"num_streams": 2**31 - 1}, "num_streams is 2147483647; it must be 1 to 1024"),
 ]
 
 

@@ -21,6 +21,7 @@ from vsduf.network.duf import DufConfig
 from vsduf.network.weights import Weights
 from vsduf.upscaler import SCALES, WINDOW, Planes
 
+MAX_STREAMS = 1024  # more threads than cores gain nothing, and millions of them exhaust the memory
 EXTENSION = 4  # LR pixels by which a frame is extended for networks that were not trained on a picture's borders
 IDLE_FRAMES = 2  # calls after which an unused feature is dropped; VapourSynth asks slightly out of order
 
@@ -160,8 +161,8 @@ def cpu_kernels() -> str:
 def _check(scale: int, tilesize: tuple[int, int] | None, overlap: int | None, num_streams: int | None) -> None:
     if scale not in SCALES:
         raise ArgumentError(f"scale is {scale}; it must be 2, 3 or 4")
-    if num_streams is not None and num_streams < 1:
-        raise ArgumentError(f"num_streams is {num_streams}; it must be 1 or more")
+    if num_streams is not None and not 1 <= num_streams <= MAX_STREAMS:
+        raise ArgumentError(f"num_streams is {num_streams}; it must be 1 to {MAX_STREAMS}")
     if overlap is not None and overlap < 0:
         raise ArgumentError(f"overlap is {overlap}; it must be 0 or more")
     if tilesize is not None:
