@@ -14,6 +14,7 @@ from helpers import films
 
 from vsduf.cli import upscale
 from vsduf.cli.main import COMMANDS, main
+from vsduf.film import probe
 
 HERE = Path(__file__).parents[1]
 PLUGIN = pytest.mark.skipif(not hasattr(vs.core, "duf"), reason="the native plugin is not installed")
@@ -55,7 +56,7 @@ def options(monkeypatch):
 
     def enlarged(clip, given):
         told.update(given)
-        return films.larger(clip, given["scale"])
+        return films.larger(clip, given.get("scale", 4))
 
     monkeypatch.setattr(upscale, "enlarged", enlarged)
     return told
@@ -69,7 +70,7 @@ def test_a_film_in_a_film_out(full, tmp_path, options, capsys):
     assert run(full, tmp_path / "out.mkv", "--codec", "ffv1") == 0
     clip, _ = films.opened(tmp_path / "out.mkv")
     assert films.same_frames(films.larger(films.opened(full)[0]), clip)
-    assert options == {"scale": 4, "scenecut": True}
+    assert options == {"scenecut": True, "square": False}
     said = capsys.readouterr()
     assert said.out == ""
     assert "36/36 frames" in said.err
@@ -93,21 +94,15 @@ def test_animation_makes_a_drawing_once(tmp_path, monkeypatch):
 
 
 def test_every_option_reaches_the_one_that_it_is_for(full, tmp_path, options):
-    words = "--scale 2 --model m --device-id -1 --device cpu --no-fp16 --tilesize 32x16 --overlap 4"
-    encoder = "--codec libx264 --preset ultrafast --crf 30 --depth 10 --encoder-option tune=grain --no-subtitles"
-    assert run(full, tmp_path / "out.mp4", *words.split(), *encoder.split()) == 0
+    words = "--scale 2 --width 96 --height 64 --square --model m --device cpu --no-fp16 --tilesize 32x16 --overlap 4"
+    more = "--num-streams 2 --no-scenecut --no-subtitles --audio none"
+    encoder = "--codec libx264 --preset ultrafast --crf 30 --depth 10 --encoder-option tune=grain"
+    assert run(full, tmp_path / "out.mp4", *words.split(), *more.split(), *encoder.split()) == 0
     assert options == {
-        **{
-            "scale": 2,
-            "model": "m",
-            "device_id": -1,
-            "device": "cpu",
-            "fp16": False,
-            "tilesize": [32, 16],
-            "overlap": 4,
-        },
-        **{"num_streams": 2, "scenecut": False},
+        **{"scale": 2, "width": 96, "height": 64, "square": True, "model": "m", "device": "cpu", "fp16": False},
+        **{"tilesize": [32, 16], "overlap": 4, "num_streams": 2, "scenecut": False},
     }
+    assert {stream.kind for stream in probe.media(tmp_path / "out.mp4").streams} == {"video", "data"}
     clip, _ = films.opened(tmp_path / "out.mp4")
     assert (clip.width, clip.height, clip.format.id) == (96, 64, vs.YUV420P10)
     assert "Subtitle: " not in films.told(tmp_path / "out.mp4")
@@ -117,7 +112,7 @@ def test_what_is_changed_or_left_out_is_said(full, tmp_path, options, capsys):
     assert run(full, tmp_path / "out.mp4") == 0
     said = capsys.readouterr().err
     assert "vsduf: the subtitles in stream 2 (subrip) become mov_text for MP4\n" in said
-    assert "vsduf: stream 3 (attachment none) is left out: it does not go into MP4\n" in said
+    assert "vsduf: stream 3 (attachment none) is left out: MP4 cannot hold it\n" in said
 
 
 @pytest.mark.parametrize(
@@ -135,8 +130,9 @@ def test_what_is_changed_or_left_out_is_said(full, tmp_path, options, capsys):
         ("full.mkv", "out.mkv", "--codec nonesuch", "nonesuch is not a video encoder"),
         ("full.mkv", "out.mkv", "--preset nonesuch", "ffmpeg cannot write the film: "),
         ("full.mkv", "out.mkv", "--codec ffv1 --crf 3", "ffv1 has no crf"),
-        ("full.mkv", "out.avi", "", "AVI cannot hold the subtitles in stream 2 (subrip)"),
-        ("full.mkv", "out.webm", "", "Only VP8 or VP9 or AV1 video and Vorbis or Opus audio"),
+        ("full.mkv", "out.mkv", "--depth 16", "libx264 cannot encode YUV420P16; choose another --depth"),
+        ("full.mkv", "out.mkv", "--audio nonesuch", "--audio is nonesuch, which is not a sound encoder"),
+        ("full.mkv", "out.webm", "--audio copy", "WebM cannot hold the sound in stream 1 (aac) so; use --audio auto"),
     ],
 )
 def test_each_refusal_is_one_line_and_leaves_nothing(

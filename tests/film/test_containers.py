@@ -1,4 +1,4 @@
-"""What goes into which kind of file, and reading what ffmpeg prints."""
+"""Kinds of files, and reading what ffmpeg prints."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -8,8 +8,8 @@ from helpers import films
 
 from vsduf.errors import ArgumentError, MediaError
 from vsduf.film import probe
-from vsduf.film.containers import CONTAINERS, Copied, container, fitting
-from vsduf.film.probe import Clock, Media, Stream
+from vsduf.film.containers import CONTAINERS, container
+from vsduf.film.probe import Clock
 
 MKV = """Input #0, matroska,webm, from 'Stream #0:7: Video: fake':
   Metadata:
@@ -87,62 +87,6 @@ def test_an_old_ffmpeg_on_path_is_passed_over(tmp_path, monkeypatch):
     probe.program.cache_clear()
     assert probe.program() == str(old)
     probe.program.cache_clear()
-
-
-def film(*streams, chapters=False):
-    named = [Stream(i, kind, codec, cover=codec == "mjpeg") for i, (kind, codec) in enumerate(streams)]
-    return Media(Clock(chapters=chapters), tuple(named))
-
-
-FULL = film(
-    ("video", "h264"),
-    ("audio", "aac"),
-    ("subtitle", "subrip"),
-    ("subtitle", "mov_text"),
-    ("attachment", "ttf"),
-    ("video", "mjpeg"),
-)
-
-
-@pytest.mark.parametrize(
-    ("name", "copied", "words"),
-    [
-        (
-            "a.mkv",
-            {1: "copy", 2: "copy", 3: "subrip", 4: "copy"},
-            ["mov_text) become subrip", "cover picture) is left out"],
-        ),
-        (
-            "a.MP4",
-            {1: "copy", 2: "mov_text", 3: "copy", 5: "copy"},
-            ["subrip) become mov_text", "attachment ttf) is left out"],
-        ),
-        ("a.webm", {1: "copy", 2: "webvtt", 3: "webvtt"}, ["become webvtt", "become webvtt", "left out", "left out"]),
-    ],
-)
-def test_each_stream_goes_along_or_is_spoken_of(name, copied, words):
-    streams, notes = fitting(FULL, 0, container(Path(name)))
-    assert {stream.index: stream.codec for stream in streams} == copied
-    assert len(notes) == len(words)
-    assert all(word in note for word, note in zip(words, notes, strict=True))
-
-
-def test_subtitles_that_do_not_fit_are_refused_unless_unwanted():
-    media = film(("video", "h264"), ("subtitle", "hdmv_pgs_subtitle"))
-    with pytest.raises(
-        MediaError, match=r"MP4 cannot hold the subtitles in stream 1 \(hdmv_pgs_subtitle\); write to \.mkv"
-    ):
-        fitting(media, 0, container(Path("a.mp4")))
-    assert fitting(media, 0, container(Path("a.mp4")), subtitles=False) == ((), [])
-    assert fitting(media, 0, container(Path("a.mkv"))) == ((Copied(1),), [])
-
-
-def test_a_second_video_is_spoken_of_and_the_chapters_of_mp4_are_not():
-    media = film(("video", "h264"), ("video", "hevc"), ("data", "bin_data"), chapters=True)
-    assert fitting(media, 0, container(Path("a.mkv"))) == (
-        (),
-        ["stream 1 (video hevc) is left out: only the first video is upscaled"],
-    )
 
 
 @pytest.mark.parametrize("name", ["a.xyz", "a", "a.mkv.part"])

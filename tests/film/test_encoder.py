@@ -22,16 +22,6 @@ FORMATS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture(scope="module")
-def full(tmp_path_factory):
-    return films.full_film(tmp_path_factory.mktemp("full"))
-
-
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 def test_every_sample_of_every_format_arrives(form, tmp_path):
     clip = films.noise(form)
@@ -143,7 +133,7 @@ def test_a_film_turned_by_its_player_is_stored_upright(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "form", "words"),
     [
-        (Settings("libx264"), vs.YUV420P12, r"libx264 cannot encode YUV420P12; choose another --codec"),
+        (Settings("libx264", depth=12), vs.YUV420P8, r"libx264 cannot encode YUV420P12; choose another --depth"),
         (Settings("ffv1", crf=3), vs.YUV420P8, r"ffv1 has no crf; set its own option with --encoder-option"),
         (Settings("libx264", preset="bogus"), vs.YUV420P8, r"cannot write the film: .*bogus"),
         (Settings("nonesuch"), vs.YUV420P8, r"nonesuch is not a video encoder"),

@@ -11,11 +11,6 @@ from vsduf.film import source
 from vsduf.film.source import open_source
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
 def test_a_plain_film(tmp_path):
     film = open_source(films.picture_film(tmp_path / "in.mkv"))
     assert film.clip.num_frames == 25
@@ -86,11 +81,11 @@ def test_frames_of_which_only_some_have_timestamps_keep_their_rate(ending, tmp_p
     assert film.notes == ()
 
 
-def test_the_index_lies_in_the_users_cache_or_nowhere(tmp_path, monkeypatch):
+def test_the_index_lies_in_the_users_cache_or_nowhere(tmp_path, monkeypatch, cache):
     path = films.picture_film(tmp_path / "in.mpg", "null", "testsrc2=s=48x32:r=25:d=1", "-c:v", "mpeg2video")
     open_source(path)
-    assert [p.name for p in tmp_path.iterdir() if p.name != "cache"] == ["in.mpg"]
-    assert source.index_folder() == tmp_path / "cache" / "vsduf" / "index"
+    assert [p.name for p in tmp_path.iterdir()] == ["in.mpg"]
+    assert source.index_folder() == cache / "vsduf" / "index"
     monkeypatch.setenv("XDG_CACHE_HOME", str(path))  # a file: no folder can be made in it
     assert source.index_folder() is None
     assert open_source(path).clip.num_frames == 25

@@ -5,7 +5,7 @@
 #     tests/gpu/run.sh [--quick] [WHEELS]
 #
 # WHEELS: a folder of wheels, for machines that cannot download what this Python lacks (vapoursynth, vsutil, safetensors,
-# psutil, ffmpeg-python with future, imageio-ffmpeg, vapoursynth-bestsource, hatchling with its own, pytest, hypothesis,
+# psutil, imageio-ffmpeg, vapoursynth-bestsource, hatchling with its own, pytest, hypothesis,
 # onnx, pillow).
 # RESULTS names a folder for logs and figures (default: build/gpu), CLIPS how many clips go through vspipe (default 20).
 set -uo pipefail

@@ -22,6 +22,12 @@ def ffmpeg(*words):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+def version(program):
+    """What an ffmpeg calls itself, such as "7.0.2"."""
+    said = subprocess.run([program, "-version"], capture_output=True, text=True).stdout
+    return said.split()[2].split("-")[0]
+
+
 def told(path):
     """What ffmpeg prints of a file."""
     return subprocess.run([FFMPEG, "-hide_banner", "-i", path], capture_output=True, text=True).stderr
@@ -55,7 +61,7 @@ def picture_film(path, filters="null", source="testsrc2=s=48x32:r=25:d=1", *word
 
 def opened(path):
     """The clip of a film and the seconds at which its frames are shown."""
-    got = vs.core.bs.VideoSource(str(path), cachemode=0, exporttimestamps=True)
+    got = vs.core.bs.VideoSource(path, cachemode=0, exporttimestamps=True)
     tick = Fraction(got["timebasenum"], got["timebaseden"])
     return got["clip"], [stamp * tick for stamp in got["timestamps"]]
 

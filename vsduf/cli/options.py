@@ -19,7 +19,7 @@ def add_model(parser: argparse._ActionsContainer, default: str = "the best one f
     )
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
+def add_device(parser: argparse._ActionsContainer) -> None:
     """Adds --device-id, --device and --fp16."""
     parser.add_argument(
         "--device-id", type=int, metavar="N", help="CUDA device, -1 for the CPU (default: first CUDA device)"

@@ -14,10 +14,12 @@ from typing import Any
 import vapoursynth as vs
 
 import vsduf
+from vsduf.cli.options import add_device, add_model, check_device
 from vsduf.cli.terminal import FRAMES, PERCENT, Notes, Progress, say
 from vsduf.errors import ArgumentError
 from vsduf.film.codec import Settings
 from vsduf.film.encoder import prepare
+from vsduf.film.formats import convert, holds
 from vsduf.film.output import claim
 from vsduf.film.source import Source, open_source
 from vsduf.filter import repeats
@@ -37,20 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--animation", action="store_true", help="upscale repeated frames once: faster, and sharper for drawn animation"
     )
+    parser.add_argument(
+        "--audio",
+        default="auto",
+        metavar="auto|copy|none|CODEC",
+        help="copy sound and convert what OUT cannot hold (auto), only copy, leave out, or convert all (default auto)",
+    )
     parser.add_argument("--no-subtitles", dest="subtitles", action="store_false", help="leave out the subtitles of IN")
     network = parser.add_argument_group("network")
-    network.add_argument("--scale", type=int, default=4, metavar="N", help="enlarge 2, 3 or 4 times (default 4)")
-    network.add_argument("--model", help="bundled model's name or weights file (default: the best for the scale)")
-    network.add_argument(
-        "--device-id",
-        type=int,
-        metavar="N",
-        help="CUDA device, or -1 for the CPU (default: first CUDA device, else CPU)",
-    )
-    network.add_argument("--device", metavar="NAME", help="cuda:0, rocm (AMD), xpu (Intel), mps (Apple) or cpu")
-    network.add_argument(
-        "--fp16", action=argparse.BooleanOptionalAction, default=None, help="half precision (default: on with CUDA)"
-    )
+    network.add_argument("--scale", type=int, metavar="N", help="enlarge 2, 3 or 4 times (default 4, or by the size)")
+    network.add_argument("--width", type=int, metavar="N", help="width of OUT in pixels (default: by --scale)")
+    network.add_argument("--height", type=int, metavar="N", help="height of OUT in pixels (default: by --scale)")
+    network.add_argument("--square", action="store_true", help="make the pixels of OUT square (default: as IN)")
+    add_model(network)
+    add_device(network)
     network.add_argument(
         "--tilesize", type=_sizes, metavar="W[xH]", help="largest tile in source pixels (default: as memory allows)"
     )
@@ -78,11 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the film; raises DufError or vs.Error for what cannot be done. Nothing half-written is left behind."""
-    settings = Settings(args.codec, args.crf, args.preset, args.subtitles, dict(args.encoder_option))
+    check_device(args.device_id, args.fp16, args.device)  # refused before torch is loaded
+    options = dict(args.encoder_option)
+    settings = Settings(args.codec, args.crf, args.preset, options, args.depth, args.audio, args.subtitles)
     with _ended_by_signals(), _notes(), claim(args.target, args.source, args.overwrite) as output:
         with Progress(100, PERCENT, "reading the film", transient=True) as reading:
             film = open_source(args.source, reading.update, args.progressive)
-        encoding = prepare(film, output, settings, _form(film, args))  # refuses before torch loads
+        encoding = prepare(film, output, settings, film.clip.format)  # refuses before torch loads
         for note in (*output.notes, *film.notes, *encoding.notes):
             say(note)
         clip = upscaled(film, encoding.form, args)
@@ -92,19 +96,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def upscaled(film: Source, form: vs.VideoFormat, args: argparse.Namespace) -> vs.VideoNode:
-    """Returns the clip in format `form`: deeper samples before the network, which makes use of them, others after."""
-    clip = film.clip
-    if form.bits_per_sample > clip.format.bits_per_sample:
-        clip = _converted(clip, form)
+    """Returns the enlarged clip; in format `form`, if that holds more than the film's: the network makes use of it."""
+    clip = convert(film.clip, form) if holds(form, film.clip.format) else film.clip
     if args.scenecut:
         clip = mark_cuts(clip)
     options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name, None) is not None}
     if args.animation:
         with Progress(clip.num_frames, FRAMES, "looking for repeated frames", transient=True) as reading:
             clip = repeats.once(clip, lambda drawings: enlarged(drawings, options), progress=reading.update)
-    else:
-        clip = enlarged(clip, options)
-    return _converted(clip, form) if form.bits_per_sample < clip.format.bits_per_sample else clip
+        return clip
+    return enlarged(clip, options)
 
 
 def enlarged(clip: vs.VideoNode, options: dict[str, Any]) -> vs.VideoNode:
@@ -112,16 +113,6 @@ def enlarged(clip: vs.VideoNode, options: dict[str, Any]) -> vs.VideoNode:
     if not hasattr(vs.core, "duf"):
         raise ArgumentError("core.duf is not in VapourSynth's plugin folder; install vsduf again into this environment")
     return vs.core.duf.Upscale(clip, **options)
-
-
-def _form(film: Source, args: argparse.Namespace) -> vs.VideoFormat:
-    """Returns the format of the film to write."""
-    form = film.clip.format
-    return form.replace(bits_per_sample=args.depth, sample_type=vs.INTEGER) if args.depth else form
-
-
-def _converted(clip: vs.VideoNode, form: vs.VideoFormat) -> vs.VideoNode:
-    return clip.resize.Point(format=form.id, dither_type="error_diffusion")
 
 
 def _sizes(text: str) -> list[int]:

@@ -2,51 +2,77 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
-
-import ffmpeg
 
 from vsduf.film import probe
-from vsduf.film.containers import Container, Copied
+from vsduf.film.containers import Container
 from vsduf.film.source import Source
+from vsduf.film.streams import Taken
 from vsduf.film.timeline import Timeline
 
 QUIET = ("-hide_banner", "-nostdin", "-y", "-loglevel", "error")
 REPORT = ("-progress", "pipe:1", "-stats_period", "60")
-STALE = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_TAGS")  # true of the old video only
+PICTURES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}  # codec of a cover: its ending and type
 
 
 @dataclass(frozen=True)
 class Streams:
-    """What is taken from a film: its streams beside the video, tags and chapters."""
+    """What is taken from a film: its streams beside the video, tags and chapters.
+
+    folder: for covers that become attachments. delays: seconds by which streams are moved, by their number in the film.
+    """
 
     film: Source
-    copied: Sequence[Copied]
+    taken: Sequence[Taken]
+    folder: Path
+    delays: Mapping[int, Fraction] = field(default_factory=dict)
 
-    def inputs(self, seconds: float | None) -> list[Any]:
-        """The streams as ffmpeg-python's nodes. seconds: how much of the film is read, None for all of it."""
-        film = ffmpeg.input(str(self.film.path.absolute()), **({"t": seconds} if seconds else {}))
-        return [film[str(stream.index)] for stream in self.copied] or [film["a?"]]  # chapters come from it in any case
+    @property
+    def mapped(self) -> list[Taken]:
+        """The streams that are read from the film itself, in the order in which they are written behind the video."""
+        return [way for way in self.taken if not way.attached]
 
-    def options(self) -> dict[str, Any]:
-        """Options that give each output stream its source's tags, and its codec and role where it is not copied."""
-        streams = [Copied(self.film.track), *self.copied]
-        options: dict[str, Any] = {"map_metadata": 1, "map_chapters": 1}
-        if not self.film.media.clock.chapters:  # chapters would not move along
-            options |= moved("output_ts_offset", -self.film.media.clock.start)
-        options |= {f"map_metadata:s:{i}": f"1:s:{stream.index}" for i, stream in enumerate(streams)}
-        options |= {f"c:{i}": stream.codec for i, stream in enumerate(streams) if stream.codec != "copy"}
-        return options | {f"disposition:{i}": "attached_pic" for i, stream in enumerate(streams) if stream.cover}
+    def options(self) -> list[str]:
+        """Returns options for what each stream is, for tags and chapters; the film is ffmpeg's input number 1."""
+        clock = self.film.media.clock
+        words = ["-map_metadata", "1", "-map_chapters", "1"]
+        if not clock.chapters:  # chapters would not move along
+            words += moved("-output_ts_offset", -clock.start)
+        words += self._tags(0, self.film.track, clock.stale)
+        for i, way in enumerate(self.mapped, start=1):
+            words += ["-map", f"1:{way.stream.index}", *way.options(i)]
+            words += self._tags(i, way.stream.index, () if way.codec == "copy" else clock.stale)
+            if i in self.delays:
+                words += [f"-bsf:{i}", f"setts=ts=TS+{float(self.delays[i]):.6f}/TB"]
+        for i, way in enumerate((way for way in self.taken if way.attached), start=1 + len(self.mapped)):
+            words += self._cover(i, way)
+        return words
+
+    @staticmethod
+    def _tags(i: int, index: int, stale: Sequence[str]) -> list[str]:
+        removed = [word for name in stale for word in (f"-metadata:s:{i}", f"{name}=")]
+        return [f"-map_metadata:s:{i}", f"1:s:{index}", *removed]
+
+    def _cover(self, i: int, way: Taken) -> list[str]:
+        """Options that attach a cover picture, which is read from the film on the first call."""
+        index, codec = way.stream.index, way.stream.codec
+        ending, kind = PICTURES.get(codec, (codec, f"image/{codec}"))
+        picture = self.folder / f"{index}.{ending}"
+        if not picture.exists():
+            args = [probe.program(), *QUIET, "-i", str(self.film.path.absolute()), "-map", f"0:{index}", "-c", "copy"]
+            subprocess.run([*args, "-f", "image2", "-update", "1", str(picture)], capture_output=True, check=False)
+        name = way.stream.tags.get("filename", f"cover.{ending}")
+        return ["-attach", str(picture), f"-metadata:s:{i}", f"mimetype={kind}", f"-metadata:s:{i}", f"filename={name}"]
 
 
 def command(
     target: Path,
     box: Container,
-    video: Mapping[str, Any],
+    video: Mapping[str, str],
     times: Timeline,
     streams: Streams | None = None,
     seconds: float | None = None,
@@ -56,24 +82,26 @@ def command(
     box: the kind of file. video: the encoder's options. times: of the frames. streams: what comes from the film.
     seconds: how much of that film is read, None for all of it.
     """
-    codec = video["c:v:0"]
-    inputs = [ffmpeg.input("pipe:0", format="matroska", **moved("itsoffset", -times.lead))["v:0"]]
-    options: dict[str, Any] = {"c": "copy", **video, **box.options}
-    if codec == "libx264" and times.constant:
-        options["x264-params:v:0"] = "force-cfr=1"  # or x264 states the tick as the rate
-    options["fps_mode:v:0"] = "passthrough"  # no frame is dropped or repeated
-    options["enc_time_base"] = f"{times.tick.numerator}/{times.tick.denominator}"
-    if "265" in codec and box.name in ("MP4", "QuickTime"):
-        options["tag:v:0"] = "hvc1"  # the tag that Apple's players know
+    words = [probe.program(), *QUIET, *REPORT, "-copyts"]  # one clock for both inputs: nothing moves against the sound
+    words += [*moved("-itsoffset", -times.lead), "-f", "matroska", "-i", "pipe:0"]
     if streams is not None:
-        inputs += streams.inputs(seconds)
-        options |= streams.options()
-    start = [probe.program(), *QUIET, *REPORT, "-copyts"]  # one clock for both inputs: nothing moves against the sound
-    args: list[str] = ffmpeg.compile(ffmpeg.output(*inputs, str(target), **options), cmd=start)
-    stale = [word for name in STALE for word in ("-metadata:s:v:0", f"{name}=")] if streams is not None else []
-    return [*args[:-1], *stale, args[-1]]
+        words += ["-t", f"{seconds}"] if seconds else []
+        words += ["-i", str(streams.film.path.absolute())]
+    words += ["-map", "0:v:0", "-c", "copy"]
+    words += [word for name, value in video.items() for word in (f"-{name}:v:0", value)]
+    words += ["-filter:v:0", "copy"]  # to aligned memory: raw Matroska has none, and the encoder dnxhd crashes then
+    words += ["-fps_mode:v:0", "passthrough"]  # no frame is dropped or repeated
+    words += ["-enc_time_base:v:0", f"{times.tick.numerator}/{times.tick.denominator}"]
+    if video["c"] == "libx264" and times.constant:
+        words += ["-x264-params:v:0", "force-cfr=1"]  # or x264 states the tick as the rate
+    if box.name in ("MP4", "QuickTime"):
+        words += ["-tag:v:0", "hvc1"] if "265" in video["c"] else []  # the tag that Apple's players need
+        if times.constant:  # ffmpeg 5.1 gives the last frame no duration, and players do not show it then
+            words += ["-bsf:v:0", f"setts=pts=PTS:dts=DTS:duration={round(1 / (times.rate * times.tick))}"]
+    words += streams.options() if streams is not None else []
+    return [*words, *(word for name, value in box.options.items() for word in (f"-{name}", value)), str(target)]
 
 
-def moved(option: str, seconds: Fraction | int) -> dict[str, str]:
+def moved(option: str, seconds: Fraction | int) -> list[str]:
     """Returns an ffmpeg option that moves times by so many seconds, none for 0."""
-    return {option: f"{float(seconds):.6f}"} if seconds else {}
+    return [option, f"{float(seconds):.6f}"] if seconds else []

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from vsduf.errors import ArgumentError, MediaError
 from vsduf.film import pipe, timeline
 from vsduf.film.codec import Settings, video_options
 from vsduf.film.command import Streams, command
-from vsduf.film.containers import fitting
+from vsduf.film.formats import convert
 from vsduf.film.output import Output, claim
+from vsduf.film.readback import Expected
 from vsduf.film.source import Source
+from vsduf.film.streams import Wishes, choose
 from vsduf.film.timeline import Timeline
 
 REHEARSAL = 0.1  # seconds of the source's other streams
@@ -28,16 +30,20 @@ REHEARSAL = 0.1  # seconds of the source's other streams
 class Encoding:
     """A film that is ready to be written.
 
-    args: the ffmpeg command. rehearsal: the same for a moment of the source. form: the format of the clip.
-    notes: a sentence about each stream that is changed or left out.
+    form: the format that is encoded; a clip in another one is converted. video: ffmpeg's options for it.
+    streams: what comes from the source. notes: a sentence about each change or loss.
     """
 
     output: Output
-    args: tuple[str, ...]
-    rehearsal: tuple[str, ...]
-    times: Timeline
     form: vs.VideoFormat
+    video: Mapping[str, str]
+    times: Timeline
+    streams: Streams | None = None
     notes: tuple[str, ...] = ()
+
+    def command(self, seconds: float | None = None) -> list[str]:
+        """Returns the ffmpeg command. seconds: how much of the source is read, None for all of it."""
+        return command(self.output.part, self.output.container, self.video, self.times, self.streams, seconds)
 
     def write(
         self,
@@ -45,17 +51,26 @@ class Encoding:
         progress: Callable[[int], None] = lambda done: None,
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """Writes the film. progress: called with the number of frames done. warn: with a sentence if ffmpeg stalls.
+        """Writes the film. progress: called with the number of frames done. warn: called with sentences for the user.
 
         Raises ArgumentError for a clip of another length, MediaError if ffmpeg fails, vs.Error from the clip; then, and
         on any other exception, nothing has changed at the film's name.
         """
         if clip.num_frames != len(self.times.stamps):
             raise ArgumentError(f"the clip has {clip.num_frames} frames and its source {len(self.times.stamps)}")
-        blank = vs.core.std.BlankClip(clip, length=1)
-        with self.output.made():
-            pipe.run(self.rehearsal, blank, self.times, warn=warn)  # what ffmpeg refuses, it refuses here
-            pipe.run(self.args, clip, self.times, progress, warn)
+        clip = convert(clip, self.form)
+        streams = self.streams
+        expected = Expected(self.times, streams.film.path, streams.mapped) if streams else Expected(self.times)
+        source = expected.source()
+        with self.output.made() as part:
+            blank = vs.core.std.BlankClip(clip, length=1)
+            pipe.run(self.command(REHEARSAL), blank, self.times, warn=warn)  # what ffmpeg refuses, it refuses here
+            final = self
+            if streams and (delays := expected.delays(part, source)):
+                final = replace(self, streams=replace(streams, delays=delays))
+            pipe.run(final.command(), clip, self.times, progress, warn)
+            for text in expected.check(part, source):
+                warn(text)
 
 
 def prepare(
@@ -72,16 +87,13 @@ def prepare(
         raise ArgumentError("neither a film nor times were given; give one of them")
     if not times.constant and not box.variable_rate:
         raise MediaError(f"{box.name} cannot hold a variable frame rate, which this film has; write to .mkv")
-    video = video_options(settings.codec or box.codec, form, settings)
-    streams = None
-    notes: list[str] = []
-    if film is not None:
-        copied, notes = fitting(film.media, film.track, box, settings.subtitles)
-        streams = Streams(film, copied)
-    args, rehearsal = (
-        tuple(command(output.part, box, video, times, streams, seconds)) for seconds in (None, REHEARSAL)
-    )
-    return Encoding(output, args, rehearsal, times, form, tuple(notes))
+    form, video, notes = video_options(settings.codec or box.codec, form, settings)
+    if film is None:
+        return Encoding(output, form, video, times, None, tuple(notes))
+    wishes = Wishes(settings.audio, settings.subtitles)
+    trial = output.folder / f"trial{output.path.suffix}"
+    taken, changes = choose(film.path, film.media, film.track, trial, box, wishes)
+    return Encoding(output, form, video, times, Streams(film, taken, output.folder), (*notes, *changes))
 
 
 def encode(
@@ -91,15 +103,18 @@ def encode(
     settings: Settings | None = None,
     overwrite: bool = False,
     progress: Callable[[int], None] = lambda done: None,
-) -> None:
+) -> tuple[str, ...]:
     """Writes `clip` as the film `target`, with everything else that `source` holds and at its times.
 
     Without `source`: at the clip's own constant rate, without sound. progress: called with the number of frames done.
-    Raises as `claim`, `prepare` and `Encoding.write` do.
+    Returns a sentence about each change or loss. Raises as `claim`, `prepare` and `Encoding.write` do.
     """
     with claim(target, source.path if source else None, overwrite) as output:
         times = None if source is not None else _constant(clip)
-        prepare(source, output, settings or Settings(), clip.format, times).write(clip, progress)
+        encoding = prepare(source, output, settings or Settings(), clip.format, times)
+        warnings: list[str] = []
+        encoding.write(clip, progress, warnings.append)
+        return (*encoding.notes, *warnings)
 
 
 def _constant(clip: vs.VideoNode) -> Timeline:

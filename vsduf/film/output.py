@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,14 @@ class Output:
     """A film to write, claimed by this run.
 
     path: the name that the user gave. place: the same with symbolic links followed. part: the file that is written
-    until the film is whole. overwrite: whether a film at `place` is replaced. notes: sentences for the user.
+    until the film is whole. folder: for small files, until the end. overwrite: whether a film at `place` is replaced.
+    notes: sentences for the user.
     """
 
     path: Path
     place: Path
     part: Path
+    folder: Path
     overwrite: bool
     notes: tuple[str, ...] = ()
 
@@ -80,7 +83,8 @@ def claim(path: Path, source: Path | None = None, overwrite: bool = False) -> It
             for left in sorted(place.parent.glob(f"*.vsduf-{key}-*"))
         )
         part = place.with_name(f"{place.stem[:STEM]}.vsduf-{key}-{secrets.token_hex(4)}{path.suffix}")
-        yield Output(path, place, part, overwrite, notes)
+        with tempfile.TemporaryDirectory(prefix="vsduf-", ignore_cleanup_errors=True) as folder:
+            yield Output(path, place, part, Path(folder), overwrite, notes)
 
 
 def _check(path: Path, place: Path, source: Path | None, overwrite: bool) -> None:

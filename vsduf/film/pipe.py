@@ -28,6 +28,7 @@ FOLLOW_UPS = re.compile(  # ffmpeg's messages that follow from the one that stat
     "Conversion failed|Task finished|Terminating thread|Nothing was written|Error sending frames|Could not write header"
     "|Error muxing|Could not open encoder|Error while filtering|Error while opening encoder"
 )
+UNWRITTEN = re.compile("Error (writing trailer|closing file|muxing)|No space left")  # ffmpeg 5.1 returns 0 with these
 
 
 def run(
@@ -49,7 +50,7 @@ def run(
             with _watched(warn):
                 code = process.wait()
         written = _last_count(counts)
-        if code != 0 or fed != clip.num_frames:
+        if code != 0 or fed != clip.num_frames or UNWRITTEN.search(_text(messages)):
             where = (
                 f"stopped after {fed} of {clip.num_frames} frames" if clip.num_frames > 1 else "cannot write the film"
             )
@@ -141,11 +142,14 @@ def _last_count(counts: IO[bytes]) -> int:
     return int(found[-1]) if found else 0
 
 
+def _text(messages: IO[bytes]) -> str:
+    messages.seek(0)
+    return messages.read().decode("utf-8", "replace")
+
+
 def _reason(messages: IO[bytes], code: int) -> str:
     """Returns the end of what ffmpeg printed, as one line without addresses and repetitions."""
-    messages.seek(0)
-    text = messages.read().decode("utf-8", "replace")
-    printed = [re.sub(r"\[([^]]+?) @ 0x\w+\] ", r"\1: ", line.strip()) for line in text.splitlines()]
+    printed = [re.sub(r"\[([^]]+?) @ 0x\w+\] ", r"\1: ", line.strip()) for line in _text(messages).splitlines()]
     lines = list(dict.fromkeys(line for line in printed if line))
     if lines:
         causes = [line for line in lines if not FOLLOW_UPS.search(line)]

@@ -21,6 +21,11 @@ OLDEST = (5, 1)  # brought -fps_mode; ffmpeg 4 also loses the colour tags of raw
 _LENGTH = re.compile(r"^ +Duration: (?:(\d+):(\d+):([\d.]+)|N/A)(?:, start: (-?[\d.]+))?", re.MULTILINE)
 _VIDEO = re.compile(r"^ +Stream #0:(\d+).*?: Video: .*?, (\d+)x(\d+)[ ,\n]", re.MULTILINE)
 _CHAPTERS = re.compile(r"^ +Chapters?[: ]", re.MULTILINE)
+_DATA = re.compile(r"^ +Stream #0:\d+.*?: (Data|Unknown): ", re.MULTILINE)
+_STALE = re.compile(  # tags that are true of one encoding only, some with a language
+    r"^ +((?:BPS|DURATION|NUMBER_OF_(?:FRAMES|BYTES)|_STATISTICS_\w+|ENCODER(?:_OPTIONS)?|alpha_mode)(?:-\w+)?) *:",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,15 @@ class Clock:
     """What ffmpeg says of a file.
 
     start: its earliest timestamp, seconds. duration: seconds, 0 if unknown. chapters: whether there are any.
-    sizes: width and height of each video stream as coded, by stream number.
+    sizes: width and height of each video stream as coded, by stream number. stale: names of tags that are true of one
+    encoding of a stream only.
     """
 
     start: Fraction = Fraction(0)
     duration: Fraction = Fraction(0)
     chapters: bool = False
     sizes: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    stale: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,16 +98,21 @@ def media(path: Path) -> Media:
     try:
         tracks = vs.core.bs.TrackInfo(name)
         kinds, codecs, roles = (_listed(tracks[key]) for key in ("tracktypestr", "codecstr", "dispositionstr"))
-        tags = [vs.core.bs.Metadata(name, track=n) for n in range(len(kinds))]
+        tags = [vs.core.bs.Metadata(name, track=n) or {} for n in range(len(kinds))]
     except vs.Error as error:
         raise MediaError(f"{path} is not a video that bestsource can read ({error})") from error
     streams = zip(range(len(kinds)), kinds, codecs, ("attached_pic" in role for role in roles), tags, strict=True)
     return Media(parse_clock(text), tuple(Stream(*stream) for stream in streams))
 
 
+def holds_data(path: Path) -> bool:
+    """Whether a file has a stream that is neither picture, sound nor subtitles."""
+    return _DATA.search(_ask(program(), "-hide_banner", "-i", str(path.absolute()))) is not None
+
+
 def encoder(name: str) -> Encoder:
     """Returns what ffmpeg's video encoder `name` takes. Raises MediaError if ffmpeg does not have it."""
-    text = _ask(program(), "-hide_banner", "-h", f"encoder={name}")
+    text = _encoder_help(program(), name)
     found = parse_encoder(name, text)
     if found is None:
         raise MediaError(f"{name} is not a video encoder of {program()}; its list is shown by ffmpeg -encoders")
@@ -116,6 +128,7 @@ def parse_clock(text: str) -> Clock:
         int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds),
         _CHAPTERS.search(text) is not None,
         {int(number): (int(width), int(height)) for number, width, height in _VIDEO.findall(text)},
+        tuple(sorted(set(_STALE.findall(text)) - {"Duration"})),
     )
 
 
@@ -128,6 +141,11 @@ def parse_encoder(name: str, text: str) -> Encoder | None:
     if formats is None and not options:
         return None
     return Encoder(name, frozenset(formats[1].split() if formats else ()), frozenset(options))
+
+
+@functools.cache
+def _encoder_help(ffmpeg: str, name: str) -> str:
+    return _ask(ffmpeg, "-hide_banner", "-h", f"encoder={name}")
 
 
 def _listed(values: str | list[str]) -> list[str]:

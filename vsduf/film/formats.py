@@ -1,0 +1,83 @@
+"""Finds the format nearest to a clip's that an encoder takes, and converts clips to it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Set
+
+import vapoursynth as vs
+
+from vsduf.errors import MediaError
+from vsduf.film import matroska
+from vsduf.matrix import UNSPECIFIED, assumed_matrix
+
+SAME = {  # layouts that hold the same samples in another order, for encoders that do not take the first
+    "gbrp": ("rgb24", "bgr24", "bgr0"),
+    "yuv420p": ("nv12",),
+    "yuv420p10le": ("p010le",),
+    "yuv422p10le": ("p210le",),
+    "yuv444p10le": ("yuv444p10msble",),
+}
+
+
+def nearest(form: vs.VideoFormat, layouts: Set[str]) -> tuple[vs.VideoFormat, str] | None:
+    """Returns the format closest to `form` for which an encoder has one of `layouts`, and that layout.
+
+    Depth is kept before chroma, chroma before the colour family; what is not lost is added as little as can be.
+    """
+    found = [(other, layout) for other in _formats() if (layout := layout_of(other, layouts))]
+    fitting = [pair for pair in found if form.color_family == vs.GRAY or pair[0].color_family != vs.GRAY]
+    return min(fitting, key=lambda pair: _distance(form, pair[0]), default=None)
+
+
+def layout_of(form: vs.VideoFormat, layouts: Set[str]) -> str | None:
+    """Returns the one of `layouts` that holds the samples of `form`, None if there is none."""
+    try:
+        name = matroska.pixels(form).name
+    except MediaError:
+        return None
+    return next((layout for layout in (name, *SAME.get(name, ())) if layout in layouts), None)
+
+
+def convert(clip: vs.VideoNode, form: vs.VideoFormat) -> vs.VideoNode:
+    """Returns the clip in another format: chroma by Bicubic, fewer bits by error diffusion."""
+    if clip.format.id == form.id:
+        return clip
+    matrix = {}
+    if clip.format.color_family != form.color_family:
+        with clip.get_frame(0) as frame:
+            tagged = frame.props.get("_Matrix", UNSPECIFIED)
+        known = clip.format.color_family == vs.YUV and tagged not in (UNSPECIFIED, vs.MATRIX_RGB)
+        key = "matrix_in" if clip.format.color_family == vs.YUV else "matrix"
+        matrix = {} if known else {key: assumed_matrix(clip.height)}
+    return clip.resize.Bicubic(format=form.id, dither_type="error_diffusion", **matrix)
+
+
+def holds(form: vs.VideoFormat, other: vs.VideoFormat) -> bool:
+    """Whether samples of `other` go into `form` without loss: the same family, no fewer bits, no coarser chroma."""
+    return bool(
+        form.color_family == other.color_family
+        and form.bits_per_sample >= other.bits_per_sample
+        and form.subsampling_w <= other.subsampling_w
+        and form.subsampling_h <= other.subsampling_h
+    )
+
+
+def _formats() -> Iterator[vs.VideoFormat]:
+    shapes = [(vs.GRAY, 0, 0), (vs.RGB, 0, 0)] + [(vs.YUV, w, h) for w in range(3) for h in range(3)]
+    for (family, w, h), bits in itertools.product(shapes, (8, 9, 10, 12, 14, 16)):
+        yield vs.core.query_video_format(family, vs.INTEGER, bits, w, h)
+
+
+def _distance(form: vs.VideoFormat, other: vs.VideoFormat) -> tuple[int, ...]:
+    grey = form.color_family == vs.GRAY  # which any subsampling holds
+    wide = other.subsampling_w - (2 if grey else form.subsampling_w)
+    high = other.subsampling_h - (2 if grey else form.subsampling_h)
+    bits = other.bits_per_sample - form.bits_per_sample
+    return (
+        max(0, -bits),
+        max(0, wide) + max(0, high),
+        int(other.color_family != form.color_family),
+        max(0, -wide) + max(0, -high),
+        max(0, bits),
+    )
