@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 from vsduf.engine import device as devices
 from vsduf.engine import planning, reservations, tiles
@@ -51,7 +54,9 @@ class Engine:
         self.scale, self.siting = model.config.scale, model.siting
         self.width, self.height, self.overlap, self.warn = width, height, overlap, warn
         self.extension = _extension(model)
-        self._backend = backend(fold(model.network()), self.extension)
+        with _one_torch_thread():
+            folded = fold(model.network())
+        self._backend = backend(folded, self.extension)
         self.at_once, self._pictures = self._backend.at_once, 0
         self._use(plan)
 
@@ -153,6 +158,17 @@ def open_engine(
     return engine
 
 
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Keeps torch from sharing small tensors out over threads, which takes many times as long beside other programs."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def cpu_kernels() -> str:
     """Returns the name of the kernels that the CPU runs: "avx512", "avx2" or "portable"."""
     return kernels()[0]
@@ -170,7 +186,8 @@ def _check(scale: int, tilesize: tuple[int, int] | None, overlap: int | None, nu
 
 
 def _load(model: str | Path | None, scale: int) -> Weights:
-    loaded = weights.load(model if model is not None else catalogue.best(scale))
+    with _one_torch_thread():
+        loaded = weights.load(model if model is not None else catalogue.best(scale))
     if loaded.config.scale != scale:
         found = loaded.config.scale
         raise ArgumentError(f"the model {str(model)!r} upscales by {found}, not by {scale}; set scale={found}")

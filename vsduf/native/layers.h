@@ -4,7 +4,7 @@
 // input, two of which the next step uses again, transforms the step's tiles, multiplies, and transforms back. All of a
 // step's working memory is the thread's own, and about as large as the second cache.
 
-constexpr int kChunk = 8;                      // output strips of a step that are multiplied before they are transformed back
+constexpr int kChunk = 4;                      // output strips of a step that are multiplied before they are transformed back
 constexpr std::ptrdiff_t kApart = kStrip + 16;  // floats between planes, so that they do not share the cache's sets
 constexpr int kRingPixels = (kTile + 2) * (kWidest + 2);
 constexpr int kMaxPanels = (kTiles + kPanel - 1) / kPanel;

@@ -1,6 +1,7 @@
 """Lays a folded network's weights out for the native library: channels in strips of 16, filled up with zeros.
 
-Every piece of a layer's input (the stem's channels, a block's new ones) begins a strip of its own.
+Every piece of a layer's input (the stem's channels, a block's new ones) begins a strip of its own. numpy does the copies:
+torch's OpenMP threads take several times as long beside other programs.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vsduf.engine.cpu.library import library
@@ -35,9 +37,9 @@ def widths(config: DufConfig) -> tuple[int, int, int, int, int]:
 def pack(engine: int, folded: Folded) -> None:
     """Gives an engine of the library its weights. Raises MemoryError."""
     config = folded.config
-    stem = torch.zeros(2 * STRIP, config.stem)
-    stem[:27], stem[27] = folded.stem.flatten(1).t(), folded.stem_bias
-    stem = _spread(stem, [(1, (config.stem,))])
+    stem = np.zeros((2 * STRIP, strips(config.stem) * STRIP), np.float32)
+    stem[:27, : config.stem] = folded.stem.flatten(1).t().numpy()
+    stem[27, : config.stem] = folded.stem_bias.numpy()
     _call("vsduf_set_stem", engine, stem, strips(config.stem))
     for k in range(config.blocks):
         _pack_block(engine, folded, k)
@@ -50,7 +52,7 @@ def pack(engine: int, folded: Folded) -> None:
         "vsduf_set_heads", engine, *map(strips, hidden), *map(strips, outputs),
         _spread(folded.heads, [(0, merge), (1, hidden)]), _spread(folded.heads_low, [(0, hidden)]),
         _spread(folded.filters, [(0, hidden[:1]), (1, outputs[:1])]),
-        _spread(folded.residual, [(0, hidden[1:]), (1, outputs[1:])]), folded.bias.contiguous(),
+        _spread(folded.residual, [(0, hidden[1:]), (1, outputs[1:])]), folded.bias.numpy(),
     )  # fmt: skip
 
 
@@ -68,19 +70,22 @@ def _pack_block(engine: int, folded: Folded, k: int) -> None:
     )  # fmt: skip
 
 
-def _spread(values: Tensor, pieces: Sequence[tuple[int, Sequence[int]]]) -> Tensor:
+def _spread(values: Tensor, pieces: Sequence[tuple[int, Sequence[int]]]) -> NDArray[np.float32]:
     """Returns the values with zeros behind each piece, up to whole strips. pieces: a dimension, and the sizes there."""
+    positions = [np.arange(size) for size in values.shape]
+    shape = list(values.shape)
     for dimension, sizes in pieces:
-        parts = []
-        for part in values.split(list(sizes), dimension):
-            shape = list(part.shape)
-            shape[dimension] = -part.shape[dimension] % STRIP
-            parts += [part, part.new_zeros(shape)]
-        values = torch.cat(parts, dimension)
-    return values.float().contiguous()
+        starts = np.cumsum([0, *(strips(size) * STRIP for size in sizes)])
+        positions[dimension] = np.concatenate([start + np.arange(n) for start, n in zip(starts, sizes, strict=False)])
+        shape[dimension] = int(starts[-1])
+    if shape == list(values.shape):
+        return np.ascontiguousarray(values.numpy(), np.float32)
+    spread = np.zeros(shape, np.float32)
+    spread[np.ix_(*positions)] = values.numpy()
+    return spread
 
 
-def _call(name: str, engine: int, *arguments: Tensor | int) -> None:
-    given = [ctypes.c_void_p(a.data_ptr()) if isinstance(a, Tensor) else a for a in arguments]
+def _call(name: str, engine: int, *arguments: NDArray[np.float32] | int) -> None:
+    given = [a if isinstance(a, int) else ctypes.c_void_p(a.ctypes.data) for a in arguments]
     if not getattr(library(), name)(engine, *given):
         raise MemoryError
