@@ -1,7 +1,7 @@
 """Lays a folded network's weights out for the native library: channels in strips of 16, filled up with zeros.
 
-Every piece of a layer's input (the stem's channels, a block's new ones) begins a strip of its own. numpy does the copies:
-torch's OpenMP threads take several times as long beside other programs.
+Every piece of a layer's input (the stem's channels, a block's new ones) begins a strip of its own. numpy does the
+copies: torch's OpenMP threads take several times as long beside other programs.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def pack(engine: int, folded: Folded) -> None:
     """Gives an engine of the library its weights. Raises MemoryError."""
     config = folded.config
     stem = np.zeros((2 * STRIP, strips(config.stem) * STRIP), np.float32)
-    stem[:27, : config.stem] = folded.stem.flatten(1).t().numpy()
-    stem[27, : config.stem] = folded.stem_bias.numpy()
+    stem[:27, : config.stem] = folded.stem.flatten(1).t().detach().numpy()
+    stem[27, : config.stem] = folded.stem_bias.detach().numpy()
     _call("vsduf_set_stem", engine, stem, strips(config.stem))
     for k in range(config.blocks):
         _pack_block(engine, folded, k)
@@ -52,7 +52,7 @@ def pack(engine: int, folded: Folded) -> None:
         "vsduf_set_heads", engine, *map(strips, hidden), *map(strips, outputs),
         _spread(folded.heads, [(0, merge), (1, hidden)]), _spread(folded.heads_low, [(0, hidden)]),
         _spread(folded.filters, [(0, hidden[:1]), (1, outputs[:1])]),
-        _spread(folded.residual, [(0, hidden[1:]), (1, outputs[1:])]), folded.bias.numpy(),
+        _spread(folded.residual, [(0, hidden[1:]), (1, outputs[1:])]), folded.bias.detach().numpy(),
     )  # fmt: skip
 
 
@@ -79,9 +79,9 @@ def _spread(values: Tensor, pieces: Sequence[tuple[int, Sequence[int]]]) -> NDAr
         positions[dimension] = np.concatenate([start + np.arange(n) for start, n in zip(starts, sizes, strict=False)])
         shape[dimension] = int(starts[-1])
     if shape == list(values.shape):
-        return np.ascontiguousarray(values.numpy(), np.float32)
+        return np.ascontiguousarray(values.detach().numpy(), np.float32)
     spread = np.zeros(shape, np.float32)
-    spread[np.ix_(*positions)] = values.numpy()
+    spread[np.ix_(*positions)] = values.detach().numpy()
     return spread
 
 
