@@ -108,7 +108,7 @@ def test_refusals(words, said, capsys):
 def test_a_malformed_size_is_refused(size, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["bench", f"--size={size}"])
-    assert "is not a size such as 160x90" in capsys.readouterr().err
+    assert "is not a size such as 320x180" in capsys.readouterr().err
 
 
 def test_all_filters_make_the_same_frames_in_turn():

@@ -3,16 +3,23 @@
 import argparse
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import vapoursynth as vs
 from helpers.conventions import to_basicsr
 from helpers.networks import random_network, random_weights
 
+import vsduf
 from vsduf.cli import weights as command
 from vsduf.errors import ArgumentError, WeightsError
 from vsduf.network import catalogue, weights
 from vsduf.network.duf import DufConfig
+
+CITY = Path(__file__).parents[2] / "examples" / "city.mkv"
 
 
 def run(*words):
@@ -60,3 +67,30 @@ def test_convert_refuses_bad_names(tmp_path):
         run("convert", tmp_path / "in.pth", tmp_path / "none" / "out.safetensors")
     with pytest.raises(WeightsError, match="does not exist"):
         run("convert", tmp_path / "in.pth", tmp_path / "out.safetensors")
+
+
+@pytest.mark.skipif(not hasattr(vs.core, "ort") or find_spec("onnx") is None, reason="needs vsduf[bench]")
+@pytest.mark.parametrize("half", [False, True], ids=["float", "half"])
+def test_the_printed_script_makes_the_filters_frames(tmp_path, capsys, half):
+    model, target = tmp_path / "a.safetensors", tmp_path / "a.onnx"
+    content = random_weights(DufConfig(2, 4, 4, True))
+    weights.save(model, content.state, content.metadata, torch.float32)
+    assert run("export", model, target, *["--fp16"] * half) == 0
+    script = capsys.readouterr().out.replace("in.mkv", str(CITY))
+    names = {}
+    exec(script, names)
+    clip = names["core"].bs.VideoSource(str(CITY)).resize.Bicubic(format=vs.RGBS, matrix_in_s="709")
+    wanted = vsduf.upscale(clip, 2, model=str(model), device_id=-1, scenecut=False)
+    for n in (0, 5, clip.num_frames - 1):
+        a, b = (np.stack([np.asarray(p, np.float64) for p in c.get_frame(n)]) for c in (names["clip"], wanted))
+        assert -10 * np.log10(np.square(a - b).mean()) > (55 if half else 110)
+
+
+def test_export_refuses_bad_names(tmp_path):
+    with pytest.raises(ArgumentError, match=r"does not end in \.onnx"):
+        run("export", "duf-16s-x4", tmp_path / "out.pth")
+    with pytest.raises(WeightsError, match="there is no model 'none'"):
+        run("export", "none", tmp_path / "out.onnx")
+    with pytest.raises(SystemExit, match="2"):
+        run("export", "duf-16s-x4", tmp_path / "out.onnx", "--size", "12")
+    assert list(tmp_path.iterdir()) == []

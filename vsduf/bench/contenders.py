@@ -122,7 +122,7 @@ def peers(clip: vs.VideoNode, weights: Weights, folder: Path) -> Iterator[Conten
     shifted = [clip[k : clip.num_frames - WINDOW + 1 + k] for k in range(WINDOW)]
     for name, peer in PEERS.items():
         path = folder / f"{form_of(weights)}-{name}.onnx"
-        onnx_export.save(weights.network(), clip.height, clip.width, path, volumes=peer.volumes)
+        onnx_export.save(weights, path, onnx_export.Options((clip.width, clip.height), peer.volumes))
         streams = vs.core.num_threads if peer.stream_each else 1
         node: Any = getattr(vs.core, name).Model(shifted, str(path), num_streams=streams, **peer.options)
         yield Contender(f"core.{name}.Model", form_of(weights), _maker(node))

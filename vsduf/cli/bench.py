@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsduf.cli.options import check_device, check_matplotlib
+from vsduf.cli.options import check_device, check_matplotlib, parse_size
 from vsduf.cli.terminal import Counted, Progress, check_output, say
 from vsduf.errors import ArgumentError
 from vsduf.network.config import DEPTHS, WIDTHS, DufConfig
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--form", choices=sorted(FORMS), default="both", help="form of the network (default both)")
     parser.add_argument("--scale", type=int, default=4, choices=SCALES, help="upscaling factor (default 4)")
     parser.add_argument(
-        "--size", type=_size, nargs="+", default=[(160, 90)], metavar="WxH", help="source sizes (default 160x90)"
+        "--size", type=parse_size, nargs="+", default=[(160, 90)], metavar="WxH", help="source sizes (default 160x90)"
     )
     parser.add_argument(
         "--frames", type=int, default=24, metavar="N", help=f"frames per filter, in rounds of {BATCH} (default 24)"
@@ -158,11 +158,3 @@ def _write(args: argparse.Namespace, trials: list[Trial], machine: dict[str, Any
         from vsduf.evaluation import figures
 
         figures.save(report.chart(trials, machine), args.png)
-
-
-def _size(text: str) -> tuple[int, int]:
-    """Returns (160, 90) for "160x90"."""
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 1):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 160x90")
-    return int(width), int(height)

@@ -33,6 +33,14 @@ def add_device(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def parse_size(text: str) -> tuple[int, int]:
+    """Returns width and height of an argument such as "320x180"."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 320x180")
+    return int(width), int(height)
+
+
 def check_device(device_id: int | None, fp16: bool | None = None, device: str | None = None) -> None:
     """Raises DeviceError for devices that cannot be had, as far as that shows before torch is loaded."""
     if device is not None and device_id is not None:

@@ -1,4 +1,4 @@
-"""`vsduf weights`: the models that come with vsduf, what a weights file states, conversion of published files."""
+"""`vsduf weights`: lists the bundled models, shows what a weights file states, converts and exports weights."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vsduf.cli.options import parse_size
 from vsduf.cli.terminal import check_output
 from vsduf.errors import ArgumentError
 from vsduf.network import catalogue
@@ -18,7 +19,7 @@ PSNR_NOTE = "PSNR: on the validation clips of each model's training; cost: multi
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds `list`, `show MODEL` and `convert IN OUT`."""
+    """Adds `list`, `show MODEL`, `convert IN OUT` and `export MODEL OUT`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("list", help="list the models that come with vsduf: scale, use, cost, PSNR, licence")
     show = actions.add_parser("show", help="print what a weights file states: network, training data, licence")
@@ -27,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     convert.add_argument("source", metavar="IN", help="weights to read: .h5, .hdf5, .pth, .pt or .safetensors")
     convert.add_argument("target", metavar="OUT", type=Path, help="weights to write: .safetensors")
     convert.add_argument("--half", action="store_true", help="store float16: half the size, over 70 dB from float32")
+    export = actions.add_parser("export", help="write an .onnx for vs-mlrt's filters, on Intel, AMD and NVIDIA devices")
+    export.add_argument("model", metavar="MODEL", help="a bundled model's name or a weights file")
+    export.add_argument("target", metavar="OUT", type=Path, help="file to write: .onnx")
+    export.add_argument("--fp16", action="store_true", help="half precision inside; input and output stay RGBS")
+    size_help = "fixed size of the source frames, for runtimes that need one (default: any size)"
+    export.add_argument("--size", type=parse_size, metavar="WxH", help=size_help)
+    export.add_argument("--volumes", action="store_true", help="use 3-D convolutions (default: 2-D)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,8 +43,10 @@ def run(args: argparse.Namespace) -> int:
         print(table(catalogue.headers()))
     elif args.action == "show":
         _show(args.model)
-    else:
+    elif args.action == "convert":
         _convert(args.source, args.target, args.half)
+    else:
+        _export(args)
     return 0
 
 
@@ -81,3 +91,16 @@ def _convert(source: str, target: Path, half: bool) -> None:
     loaded = weights.load(source)
     weights.save(target, loaded.state, loaded.metadata, torch.float16 if half else torch.float32)
     print(summary(str(target), loaded))
+
+
+def _export(args: argparse.Namespace) -> None:
+    """Writes an ONNX file and prints a script that uses it."""
+    if args.target.suffix != ".onnx":
+        raise ArgumentError(f"{args.target} does not end in .onnx, the name that vs-mlrt's filters expect")
+    check_output(args.target)
+    catalogue.find(args.model)  # refuses before torch is loaded
+    from vsduf.network import onnx_export, weights
+
+    loaded, options = weights.load(args.model), onnx_export.Options(args.size, args.volumes, args.fp16)
+    onnx_export.save(loaded, args.target, options)
+    print(onnx_export.script(loaded.config, args.target.absolute()), end="")

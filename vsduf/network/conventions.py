@@ -88,7 +88,8 @@ def open_hdf5(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"reading {path} needs the package h5py; pip install 'vsduf[hdf5]'") from error
     try:
         with h5py.File(path) as file:
-            datasets = {name: item for name, item in file["params"].items() if isinstance(item, h5py.Dataset)}
+            items = file["params"].items()
+            datasets = {str(name): item for name, item in items if isinstance(item, h5py.Dataset)}
             _check_size(sum(item.size * item.dtype.itemsize for item in datasets.values()), path)
             return {name: torch.from_numpy(np.asarray(item.astype(np.float32)[()])) for name, item in datasets.items()}
     except WeightsError:
