@@ -56,7 +56,7 @@ DOORS = {  # library: the rooms or modules that may import it
     "onnx": {"network.onnx_export"},
     "PIL": {"film.arrays", "preview.page"},
     "platformdirs": {"film.source"},
-    "rich": {"cli.terminal"},
+    "rich": {"cli.table", "cli.terminal"},
     "psutil": {"system"},
     "safetensors": {"network.header", "network.weights"},
     "filelock": {"film.output", "training.run_folder"},

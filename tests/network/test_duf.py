@@ -87,16 +87,24 @@ def test_intermediate_shapes(streaming):
     assert residual.shape == (2, 48, 5, 6)
 
 
-@pytest.mark.parametrize("streaming", FORMS)
-@pytest.mark.parametrize(("scale", "blocks", "growth"), [(2, 6, 32), (3, 12, 16), (4, 6, 32), (4, 24, 16)])
-def test_agrees_with_numpy(scale, blocks, growth, streaming):
-    network = random_network(DufConfig(scale, blocks, growth, streaming)).double()
+NARROW = [
+    DufConfig.of_depth(16, scale, streaming=True, width=width) for scale in (2, 4) for width in ("medium", "light")
+]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [DufConfig(*numbers, form) for numbers in ((2, 6, 32), (3, 12, 16), (4, 24, 16)) for form in (False, True)]
+    + NARROW,
+)
+def test_agrees_with_numpy(config):
+    network = random_network(config).double()
     window = torch.rand(7, 3, 4, 5, dtype=torch.float64)
     with torch.inference_mode():
         batch = window.transpose(0, 1)[None]
         ours = dynamic_upsample(batch[:, :, 3], *network(batch))[0].permute(1, 2, 0).numpy()
         arrays = {k: v.numpy() for k, v in to_authors(network.state_dict()).items()}
-    theirs = duf(window.permute(0, 2, 3, 1).numpy(), arrays, scale, blocks)
+    theirs = duf(window.permute(0, 2, 3, 1).numpy(), arrays, config.scale, config.blocks)
     np.testing.assert_allclose(ours, theirs, atol=1e-10)
 
 

@@ -23,7 +23,8 @@ COMMANDS = {  # the name of the command and its module: its help
     "eval": "score a model, or finished frames, against ground truth",
     "show": "draw a model's results, filters, activations and kernels",
     "bench": "measure frames per second on this machine, beside other filters",
-    "weights": "list the bundled models, describe a weights file, convert published weights",
+    "weights": "list the bundled models, describe a weights file, convert published weights, export ONNX",
+    "devices": "list what can compute on this machine: the CPU and the graphics cards that torch can use",
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import signal
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from vsduf.cli.options import check_matplotlib
 from vsduf.cli.terminal import Counted, Progress, say
 from vsduf.engine.device import CPU, choose_device
 from vsduf.errors import ArgumentError
@@ -34,8 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Trains until the last step, --minutes or Ctrl-C, and saves a checkpoint. Raises DufError."""
     started = time.monotonic()
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ArgumentError("training needs matplotlib and Pillow; pip install 'vsduf[train]'")
+    check_matplotlib()
     if args.minutes is not None and not args.minutes > 0:
         raise ArgumentError(f"--minutes is {args.minutes}; it must be above 0")
     keep_large_blocks()

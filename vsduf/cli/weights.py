@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsduf.cli.options import parse_size
+from vsduf.cli.table import print_table
 from vsduf.cli.terminal import check_output
 from vsduf.errors import ArgumentError
 from vsduf.network import catalogue
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from vsduf.network.header import Header
     from vsduf.network.weights import Weights
 
+HEAD = ("name", "scale", "for", "cost", "PSNR", "licence")
 PSNR_NOTE = "PSNR: on the validation clips of each model's training; cost: multiply-adds per source pixel"
 
 
@@ -40,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints or converts; raises WeightsError or ArgumentError for what cannot be read or written."""
     if args.action == "list":
-        print(table(catalogue.headers()))
+        print_table(HEAD, [row(name, header) for name, header in catalogue.headers().items()], PSNR_NOTE)
     elif args.action == "show":
         _show(args.model)
     elif args.action == "convert":
@@ -50,17 +52,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def table(models: dict[str, Header]) -> str:
-    """Returns one line per model, under a line of column names."""
-    rows = [("name", "scale", "for", "cost", "PSNR", "licence")]
-    for name, header in models.items():
-        metadata = header.metadata
-        cost, licence = f"{header.config.multiply_adds / 1e6:.2f} M", metadata.get("licence", "unstated").split(":")[0]
-        psnr = f"{metadata['psnr']} dB" if "psnr" in metadata else "-"
-        rows.append((name, f"x{header.config.scale}", metadata.get("purpose", "clean video"), cost, psnr, licence))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, PSNR_NOTE])
+def row(name: str, header: Header) -> tuple[str, ...]:
+    """Returns a model's cells under HEAD."""
+    metadata = header.metadata
+    cost, licence = f"{header.config.multiply_adds / 1e6:.2f} M", metadata.get("licence", "unstated").split(":")[0]
+    psnr = f"{metadata['psnr']} dB" if "psnr" in metadata else "-"
+    return name, f"x{header.config.scale}", metadata.get("purpose", "clean video"), cost, psnr, licence
 
 
 def summary(name: str, model: Header | Weights) -> str:
