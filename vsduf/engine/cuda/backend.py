@@ -18,7 +18,7 @@ from vsduf.engine import planning
 from vsduf.engine.backend import Source, TileNetwork
 from vsduf.engine.cuda import runtime
 from vsduf.engine.cuda.frames import Result, Slot, SourceRing
-from vsduf.engine.cuda.network import CudaTileNetwork, DeviceNetwork, strip_bytes, to_device
+from vsduf.engine.cuda.network import CudaTileNetwork, DeviceNetwork, strip_bytes, strip_pixels, to_device
 from vsduf.engine.device import DeviceChoice
 from vsduf.engine.folded import Folded
 from vsduf.engine.planning import DeviceMemory
@@ -53,7 +53,8 @@ class CudaBackend:
         self._worker = ThreadPoolExecutor(1, "vsduf-cuda")
         self._worker.submit(runtime.use, device).result()
         # On the worker, whose stream then computes behind these copies and waits for nothing else.
-        self._network: DeviceNetwork | None = self._worker.submit(to_device, folded, device, dtype).result()
+        strip = strip_pixels(torch.cuda.mem_get_info(device)[1])
+        self._network: DeviceNetwork | None = self._worker.submit(to_device, folded, device, dtype, strip).result()
         with runtime.on_device(device):
             self._sources = SourceRing(WINDOW + SPARE, device)
             self._results = PriorityPool([Result(device) for _ in range(num_streams)])
@@ -129,8 +130,8 @@ def opener(choice: DeviceChoice, num_streams: int | None) -> Callable[[Folded, i
 
 def memory(choice: DeviceChoice, num_streams: int | None, config: DufConfig, width: int, height: int) -> DeviceMemory:
     """Returns the device's memory after pictures of width x height LR pixels, whose samples count as floats."""
-    free, _ = torch.cuda.mem_get_info(choice.device)
+    free, total = torch.cuda.mem_get_info(choice.device)
     streams, dtype = num_streams or STREAMS, torch.float16 if choice.fp16 else torch.float32
     pictures = max(WINDOW + SPARE, WINDOW * streams) + streams * config.scale**2
     budget = int(free * planning.SHARE) - 3 * 4 * width * height * pictures
-    return DeviceMemory(budget, functools.partial(strip_bytes, dtype, config))
+    return DeviceMemory(budget, functools.partial(strip_bytes, dtype, strip_pixels(total), config))

@@ -25,16 +25,22 @@ from vsduf.engine.tiles import Tile
 from vsduf.network.duf import DufConfig
 from vsduf.network.dynamic_upsample import TAPS
 
-STRIP = 1 << 16  # pixels of a strip of the heads, which take 3 KB a pixel in half precision
+STRIP, LONG_STRIP = 1 << 16, 1 << 17  # pixels of a strip of the heads, which take 3 KB a pixel in half precision
+LARGE = 32 << 30  # bytes of a device with many processors, which long strips fill better: 1 to 2 %, computed
 TALLEST = 1 << 15  # rows of a strip
 NARROW = 16  # output channels up to which a 3x3 convolution is computed as a product and shift_add
 NARROW_INPUT = 128  # input channels below which that moves more bytes than it saves; both by computation, not measured
 
 
-def strip_bytes(dtype: torch.dtype, config: DufConfig, width: int) -> int:
+def strip_pixels(memory: int) -> int:
+    """Returns the pixels of a strip on a device with so many bytes of memory."""
+    return LONG_STRIP if memory >= LARGE else STRIP
+
+
+def strip_bytes(dtype: torch.dtype, strip: int, config: DufConfig, width: int) -> int:
     """Returns the bytes of a strip for tiles of that width: merge, hidden layers, logits and residual."""
     channels = config.merge + config.filter_hidden + config.residual_hidden + (TAPS + 3) * config.scale**2
-    return max(STRIP, width) * channels * dtype.itemsize
+    return max(strip, width) * channels * dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ class DeviceNetwork:
     filters: Tensor
     residual: Tensor
     bias: Tensor
+    strip: int  # pixels of a strip of merge and heads
     _kernels: dict[tuple[int, tuple[int, ...]], Tensor] = field(default_factory=dict)
     _taps: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
@@ -81,7 +88,7 @@ class DeviceNetwork:
         return self._taps[block, offset]
 
 
-def to_device(folded: Folded, device: torch.device, dtype: torch.dtype) -> DeviceNetwork:
+def to_device(folded: Folded, device: torch.device, dtype: torch.dtype, strip: int = STRIP) -> DeviceNetwork:
     """Copies a folded network to the device. dtype: float16 or float32; moved biases are summed in double precision."""
     biases = torch.cat([folded.stem_bias, *(block.bias for block in folded.blocks)]).double()
     blocks = []
@@ -106,6 +113,7 @@ def to_device(folded: Folded, device: torch.device, dtype: torch.dtype) -> Devic
         heads_bias=heads_bias.to(device, dtype),
         filters=folded.filters.to(device, dtype),
         residual=folded.residual.to(device, dtype),
+        strip=strip,
         bias=(folded.bias - added).to(
             device, torch.float32
         ),  # the hidden layers add their bias themselves, so it is removed
@@ -186,7 +194,7 @@ class CudaTileNetwork:
         return logits.view(*shape, -1), residual.view(*shape, -1)
 
     def _strips(self) -> list[range]:
-        rows, step = self.tile.interior.rows, min(TALLEST, max(1, STRIP // self.width))
+        rows, step = self.tile.interior.rows, min(TALLEST, max(1, self.network.strip // self.width))
         return [range(y, min(y + step, rows.stop)) for y in range(rows.start, rows.stop, step)]
 
 
