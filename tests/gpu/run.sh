@@ -1,51 +1,89 @@
 #!/usr/bin/env bash
-# Everything that needs a CUDA device, in one go: the tests marked gpu, short clips through vspipe, and the measurements,
-# whose table is the last thing printed. Needs Python 3.12 or newer with torch for CUDA and CuPy.
+# Everything that needs an NVIDIA card, in about ten minutes: says first whether anything is wrong, then prints one
+# table of how fast it is, beside the figures that were computed for the card. Needs Linux, Python 3.12 or newer, and
+# the packages of the extras cuda and test; compute-sanitizer and nsys of the CUDA toolkit are used if they are there.
 #
-#     tests/gpu/run.sh [--quick] [WHEELS]
+#     tests/gpu/run.sh [--full]
 #
-# WHEELS: a folder of wheels, for machines that cannot download what this Python lacks (vapoursynth, vsutil, safetensors,
-# psutil, imageio-ffmpeg, vapoursynth-bestsource, hatchling with its own, pytest, hypothesis,
-# onnx, pillow).
-# RESULTS names a folder for logs and figures (default: build/gpu), CLIPS how many clips go through vspipe (default 20).
+# --full measures larger sources too, and takes half an hour. RESULTS names a folder for logs and figures (default:
+# build/gpu), of less than a megabyte. PYTHON names the program (default: python3).
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-quick=()
-if [ "${1:-}" = --quick ]; then quick=(--quick); shift; fi
+quick=(--quick)
+if [ "${1:-}" = --full ]; then quick=(); fi
+python=${PYTHON:-python3}
 results=${RESULTS:-build/gpu}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$results"
-
-from=()
-if [ -n "${1:-}" ]; then from=(--no-index --find-links "$1"); fi
-environment=$(mktemp -d)
-trap 'rm -rf "$environment"' EXIT
-python3 -m venv --system-site-packages "$environment"
-python=$environment/bin/python
-# What this Python has installed, also where it is a virtual environment itself: a new one would see its base alone.
-python3 -c 'import site; print("\n".join(site.getsitepackages()))' \
-    > "$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/outer.pth"
-export XDG_CONFIG_HOME=$environment/config  # vspipe notes there which Python is its own
-export PATH=$environment/bin:$PATH
-"$python" -m pip install --quiet --disable-pip-version-check "${from[@]}" -e . pytest hypothesis || exit 1
-
 status=0
-"$python" -m pytest -m gpu -q -rf tests > "$results/tests.log" 2>&1 || status=1
-tail -n 15 "$results/tests.log"
 
-ended=0 clips=${CLIPS:-20}
-cat > "$environment/short.vpy" <<'END'
+check() {  # NAME SECONDS COMMAND...: one line, and the end of the log where it fails
+    local name=$1 seconds=$2 log
+    shift 2
+    log=$results/$(echo "$name" | tr ' ' -).log
+    if timeout "$seconds" "$@" > "$scratch/log" 2>&1; then echo "ok      $name"
+    else echo "WRONG   $name"; tail -n 20 "$scratch/log"; status=1; fi
+    tail -c 100000 "$scratch/log" > "$log"
+}
+skip() { echo "skipped $1: $2"; }
+
+# 1. Memory and races inside the kernels, at the small ones of the sizes round the block.
+check "a card that torch can use" 60 "$python" -c \
+    'from vsduf.engine.device import choose_device as choose; assert not choose().on_cpu, "torch finds no card"'
+[ $status = 0 ] || exit 1
+kernels=("$python" -m pytest -m gpu -q -x tests/engine/cuda/test_launchers.py -k "not 127 and not 128 and not 129")
+if command -v compute-sanitizer > "$scratch/which"; then
+    for tool in memcheck racecheck; do
+        check "$tool of the kernels" 120 compute-sanitizer --tool $tool --error-exitcode 1 "${kernels[@]}"
+    done
+else skip "memcheck and racecheck" "compute-sanitizer is not installed"; fi
+
+# 2. Every test on the card, and whole programs: clips through vspipe.
+check "tests" 180 "$python" -m pytest -m gpu -q -rf tests
+cat > "$scratch/short.vpy" << 'END'
 import vapoursynth as vs
 clip = vs.core.std.BlankClip(width=320, height=180, length=8, format=vs.YUV420P8)
 vs.core.duf.Upscale(clip, device_id=0).set_output()
 END
-for _ in $(seq "$clips"); do
-    timeout 120 vspipe "$environment/short.vpy" . > "$results/vspipe.log" 2>&1 && ended=$((ended + 1))
-done
-echo "vspipe: $ended of $clips clips ended well"
-[ "$ended" = "$clips" ] || status=1
+if command -v vspipe > "$scratch/which"; then
+    for n in 1 2 3; do check "vspipe $n" 60 vspipe "$scratch/short.vpy" .; done
+else skip "vspipe" "it is not in PATH"; fi
 
-"$python" tests/gpu/measure.py "${quick[@]}" --json "$results/measured.json" 2> "$results/measure.log" || {
-    status=1
-    tail -n 40 "$results/measure.log"
-}
+# 3. How fast it is: the table, printed at the end.
+check "measurements" 1800 "$python" tests/gpu/measure.py "${quick[@]}" --json "$results/measured.json" \
+    --table "$results/table.txt"
+"$python" tests/gpu/queueing.py > "$results/queueing.txt"
+
+# 4. Gaps between launches, and what the threads do meanwhile: a summary by nsys, not its trace.
+if command -v nsys > "$scratch/which"; then
+    check "nsys" 120 nsys profile -t cuda,osrt --stats=true -o "$scratch/trace" \
+        "$python" tests/gpu/measure.py --frames 200
+else skip "nsys" "it is not installed"; fi
+
+# 5. Waiting threads cost nothing: the same with few cores and with many.
+if [ "$(nproc)" -ge 64 ]; then
+    for cores in 0-7 0-63; do
+        check "cores $cores" 60 taskset -c $cores "$python" tests/gpu/measure.py --frames 300
+        tail -n 1 "$scratch/log"
+    done
+else skip "few cores against many" "there are $(nproc)"; fi
+
+# 6. A second card leaves the first alone: no memory of the process there.
+if [ "$(nvidia-smi --query-gpu=index --format=csv,noheader | wc -l)" -gt 1 ]; then
+    cat > "$scratch/second.py" << 'END'
+import os, subprocess
+import vapoursynth as vs
+clip = vs.core.std.BlankClip(width=320, height=180, length=8, format=vs.YUV420P8)
+node = vs.core.duf.Upscale(clip, device_id=1)
+node.get_frame(3).close()
+query = ["nvidia-smi", "-i", "0", "--query-compute-apps=pid", "--format=csv,noheader"]
+there = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()
+assert str(os.getpid()) not in there, "device_id=1 uses memory of card 0"
+END
+    check "device_id=1 alone" 60 "$python" "$scratch/second.py"
+else skip "device_id=1" "there is one card"; fi
+
+if [ $status = 0 ]; then echo "nothing is wrong"; else echo "SOMETHING IS WRONG: see above and $results"; fi
+cat "$results/queueing.txt" "$results/table.txt"
 exit $status
