@@ -1,4 +1,4 @@
-"""Networks saved in the two published conventions: the inverse of `vsduf.network.conventions`."""
+"""Names tensors in the two published conventions: the inverse of `vsduf.network.conventions`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vsduf.network.conventions import NORM, layer_names
 
 
 def to_authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The inverse of `from_authors`, for comparing with other implementations."""
+    """Returns the authors' variables of a state dict: the inverse of `from_authors`."""
     state = dict(state)
     for name in ("residual_head.2.weight", "residual_head.2.bias"):
         state[name] = state[name].unflatten(0, (3, -1)).transpose(0, 1).flatten(0, 1)
@@ -25,7 +25,7 @@ def to_authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def to_basicsr(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The inverse of `from_basicsr`."""
+    """Returns BasicSR's tensors of a state dict: the inverse of `from_basicsr`."""
     tensors: dict[str, Tensor] = {}
     for ours, _, theirs in layer_names(_blocks(state)):
         for name in NORM if "norm" in ours else ("weight", "bias"):

@@ -10,7 +10,7 @@ from vsduf.network.weights import Weights
 
 
 def random_network(config: DufConfig, seed: int = 0) -> Duf:
-    """Evaluation mode; batch norms that do something, one channel of each dead, one with a negative slope."""
+    """Returns a network in evaluation mode; each batch norm has one dead channel and one with a negative slope."""
     torch.manual_seed(seed)
     network = Duf(config).eval()
     for module in network.modules():
@@ -25,5 +25,5 @@ def random_network(config: DufConfig, seed: int = 0) -> Duf:
 
 
 def random_weights(config: DufConfig, seed: int = 0, **metadata: str) -> Weights:
-    """The same as a weights file's content; `border` is "learned" unless given."""
+    """Returns `random_network`'s weights; metadata: `border` is "learned" unless given."""
     return Weights(dict(random_network(config, seed).state_dict()), {"border": "learned", **metadata})

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def conv(x, kernel, bias, pad_t):
-    """x [T, H, W, in], kernel [kt, kh, kw, in, out]; zero padding in space, pad_t frames of zeros at both ends."""
+    """Convolves x [T, H, W, in] with kernel [kt, kh, kw, in, out]; zero padding in space, pad_t frames of zeros at both ends."""
     kt, kh, kw = kernel.shape[:3]
     x = np.pad(x, ((pad_t, pad_t), (kh // 2, kh // 2), (kw // 2, kw // 2), (0, 0)))
     t, h, w = (n - k + 1 for n, k in zip(x.shape, (kt, kh, kw), strict=False))
@@ -30,7 +30,7 @@ def relu(x):
 
 
 def duf(window, arrays, scale, blocks):
-    """window [7, H, W, 3] -> [R * H, R * W, 3]; taps outside the frame read the nearest pixel."""
+    """Returns the picture [R * H, R * W, 3] of a window [7, H, W, 3]; taps outside the frame read the nearest pixel."""
 
     def layer(x, name, pad_t=0):
         return conv(x, arrays[f"G_{name}_W:0"], arrays[f"G_{name}_b:0"], pad_t)
@@ -50,7 +50,7 @@ def duf(window, arrays, scale, blocks):
 
 
 def upsample(frame, filters, residual, scale):
-    """frame [H, W, 3], filters [H, W, 25 * R * R] before the softmax, residual [H, W, R * R * 3]."""
+    """Applies equation 1 to frame [H, W, 3]: filters [H, W, 25 * R * R] before the softmax, residual [H, W, R * R * 3]."""
     height, width = frame.shape[:2]
     padded = np.pad(frame, ((2, 2), (2, 2), (0, 0)), mode="edge")
     out = np.zeros((height * scale, width * scale, 3))
