@@ -46,7 +46,7 @@ def flicker_of(frames):
 
 @pytest.mark.parametrize("name", catalogue.bundled())
 def test_a_noisy_still_shot_flickers_little(name):
-    """Models for clean video amplify noise like detail, to 1.9 to 2.1 times bicubic's flicker; restoring ones do not."""
+    """Models for clean video amplify noise like detail, to twice bicubic's flicker; restoring ones do not."""
     scale = catalogue.headers()[name].config.scale
     clip = clip_of(still(16, 48, 64, NOISE), vs.RGB24)
     baseline = flicker_of(arrays(clip.resize.Bicubic(64 * scale, 48 * scale)))

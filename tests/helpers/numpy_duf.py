@@ -6,7 +6,7 @@ import numpy as np
 
 
 def conv(x, kernel, bias, pad_t):
-    """Convolves x [T, H, W, in] with kernel [kt, kh, kw, in, out]; zero padding in space, pad_t frames of zeros at both ends."""
+    """Convolves x [T, H, W, in] with kernel [kt, kh, kw, in, out]; zeros around, pad_t frames of them at both ends."""
     kt, kh, kw = kernel.shape[:3]
     x = np.pad(x, ((pad_t, pad_t), (kh // 2, kh // 2), (kw // 2, kw // 2), (0, 0)))
     t, h, w = (n - k + 1 for n, k in zip(x.shape, (kt, kh, kw), strict=False))
@@ -50,7 +50,7 @@ def duf(window, arrays, scale, blocks):
 
 
 def upsample(frame, filters, residual, scale):
-    """Applies equation 1 to frame [H, W, 3]: filters [H, W, 25 * R * R] before the softmax, residual [H, W, R * R * 3]."""
+    """Applies equation 1: frame [H, W, 3], filters [H, W, 25 * R * R] before softmax, residual [H, W, R * R * 3]."""
     height, width = frame.shape[:2]
     padded = np.pad(frame, ((2, 2), (2, 2), (0, 0)), mode="edge")
     out = np.zeros((height * scale, width * scale, 3))
