@@ -84,5 +84,10 @@ def test_a_reader_of_stderr_that_goes_away_ends_nothing():
         assert (process.stdout.read(), process.wait(60)) == ("done\n", 0)
 
 
+def test_names_that_no_encoding_holds_are_shown_escaped(capsys):
+    say("caf\udce9\nx is missing")
+    assert capsys.readouterr().err == "vsduf: caf\\udce9 x is missing\n"
+
+
 def test_durations():
     assert [clock_time(s) for s in (0.4, 59.6, 754, 3723)] == ["0:00", "1:00", "12:34", "1:02:03"]

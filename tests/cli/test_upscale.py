@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import vapoursynth as vs
 from helpers import films
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from vsduf.cli import upscale
 from vsduf.cli.main import COMMANDS, main
@@ -62,6 +64,12 @@ def options(monkeypatch):
     return told
 
 
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return films.picture_film(tmp_path / "in.mkv", "format=yuv420p", "testsrc2=s=48x32:r=25:d=0.2")
+
+
 def run(*words):
     return main(["upscale", *map(str, words)])
 
@@ -94,12 +102,13 @@ def test_animation_makes_a_drawing_once(tmp_path, monkeypatch):
 
 
 def test_every_option_reaches_the_one_that_it_is_for(full, tmp_path, options):
-    words = "--scale 2 --width 96 --height 64 --square --model m --device cpu --no-fp16 --tilesize 32x16 --overlap 4"
-    more = "--num-streams 2 --no-scenecut --no-subtitles --audio none"
+    words = "--scale 2 --width 96 --height 64 --square --model duf-16s-x2 --device cpu --no-fp16"
+    more = "--tilesize 32x16 --overlap 4 --num-streams 2 --no-scenecut --no-subtitles --audio none"
     encoder = "--codec libx264 --preset ultrafast --crf 30 --depth 10 --encoder-option tune=grain"
     assert run(full, tmp_path / "out.mp4", *words.split(), *more.split(), *encoder.split()) == 0
     assert options == {
-        **{"scale": 2, "width": 96, "height": 64, "square": True, "model": "m", "device": "cpu", "fp16": False},
+        **{"scale": 2, "width": 96, "height": 64, "square": True, "model": "duf-16s-x2"},
+        **{"device": "cpu", "fp16": False},
         **{"tilesize": [32, 16], "overlap": 4, "num_streams": 2, "scenecut": False},
     }
     assert {stream.kind for stream in probe.media(tmp_path / "out.mp4").streams} == {"video", "data"}
@@ -115,6 +124,33 @@ def test_what_is_changed_or_left_out_is_said(full, tmp_path, options, capsys):
     assert "vsduf: stream 3 (attachment none) is left out: MP4 cannot hold it\n" in said
 
 
+SCRIPT = "from vapoursynth import core\nclip = core.bs.VideoSource({!r}, cachemode=0)\n{}.set_output()\n"
+
+
+def test_a_scripts_clip_is_encoded_as_it_is(full, tmp_path, options):
+    script, out = tmp_path / "film.vpy", tmp_path / "out.mkv"
+    script.write_text(SCRIPT.format(str(full), "clip.std.FlipVertical()"))
+    assert run(script, out, "--codec", "ffv1") == 0
+    source = films.opened(full)[0]
+    assert films.same_frames(source.std.FlipVertical(), films.opened(out)[0])
+    assert [stream.kind for stream in probe.media(out).streams] == ["video"]
+    assert run(full, out, "--script", script, "--codec", "ffv1", "--overwrite") == 0
+    assert [stream.kind for stream in probe.media(out).streams] == ["video", "audio", "subtitle", "attachment"]
+    times = films.opened(out)[1]
+    assert [time - times[0] for time in times] == films.opened(full)[1]  # ffmpeg 5.1 moves all by the sound's delay
+    script.write_text(SCRIPT.format(str(full), "clip[::2]"))
+    assert run(full, out, "--script", script, "--codec", "ffv1", "--overwrite") == 0
+    clip, times = films.opened(out)
+    assert (clip.num_frames, float(times[-1] - times[0])) == (18, pytest.approx(17 * 1001 / 12000, abs=0.001))
+    assert options == {}
+
+
+def test_untagged_sd_is_tagged_as_what_it_was_taken_for(tmp_path, options):
+    source = films.picture_film(tmp_path / "in.mkv", "format=yuv420p", "testsrc2=s=64x480:r=25:d=0.12")
+    assert run(source, tmp_path / "out.mkv", "--codec", "ffv1") == 0
+    assert films.opened(tmp_path / "out.mkv")[0].get_frame(0).props["_Matrix"] == vs.MATRIX_ST170_M
+
+
 @pytest.mark.parametrize(
     ("source", "target", "words", "sentence"),
     [
@@ -128,6 +164,13 @@ def test_what_is_changed_or_left_out_is_said(full, tmp_path, options, capsys):
         ("full.mkv", "old.mkv", "", "old.mkv exists; give another name, or --overwrite"),
         ("full.mkv", "folder", "", "folder is a folder"),
         ("full.mkv", "out.mkv", "--codec nonesuch", "nonesuch is not a video encoder"),
+        (".", "folder", "", ". is a folder or a device, not a video"),
+        ("full.mkv", "out.mkv", "--model nonesuch", "there is no model 'nonesuch'"),
+        ("full.mkv", "out.mkv", "--scale 7", "--scale is 7; give 2, 3 or 4"),
+        ("full.mkv", "out.mkv", "--device-id -1 --fp16", "fp16 does not work on the CPU"),
+        ("wrong.vpy", "out.mkv", "", "the script wrong.vpy fails: ZeroDivisionError: division by zero"),
+        ("empty.vpy", "out.mkv", "", "the script empty.vpy has no clip as output 0; end it with clip.set_output()"),
+        ("full.mkv", "out.mkv", "--script missing.vpy", "missing.vpy does not exist"),
         ("full.mkv", "out.mkv", "--preset nonesuch", "ffmpeg cannot write the film: "),
         ("full.mkv", "out.mkv", "--codec ffv1 --crf 3", "ffv1 has no crf"),
         ("full.mkv", "out.mkv", "--depth 16", "libx264 cannot encode YUV420P16; choose another --depth"),
@@ -144,6 +187,8 @@ def test_each_refusal_is_one_line_and_leaves_nothing(
     (tmp_path / "noise.mkv").write_bytes(os.urandom(5000))
     (tmp_path / "words.srt").write_text(films.SUBTITLES)
     (tmp_path / "old.mkv").write_text("old")
+    (tmp_path / "wrong.vpy").write_text("1 / 0")
+    (tmp_path / "empty.vpy").write_text("")
     (tmp_path / "folder").mkdir()
     before = sorted(tmp_path.iterdir())
     assert run(source, target, *words.split()) == 1
@@ -269,3 +314,28 @@ def test_the_example_without_a_film_says_one_sentence(words, sentence, tmp_path)
     command = [sys.executable, HERE.parent / "examples" / "upscale_file.py", *words]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, f"{sentence}\n")
+
+
+WORDS = ["--crf", "nan", "-1", "1e99", "--preset", "", "--codec", "ffv1", "--scale", "0", "--tilesize", "0x0",
+         "9" * 30, "--overlap", "-5", "--num-streams", "--depth", "--encoder-option", "a=b", "=", "--audio", "copy",
+         "\n", "--width", "--height", "--square", "--fp16", "--device", "cpu", "--device-id", "--model", "--script",
+         "in.mkv", "out.mkv", ".", "/dev/null", "x" * 300, "--progressive", "--animation", "--",
+         "\x01", "--no-scenecut"]  # fmt: skip
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(WORDS), max_size=6))
+def test_malformed_arguments_are_one_sentence_and_change_nothing(small, options, capsys, words):
+    out = small.parent / "made.mkv"
+    out.unlink(missing_ok=True)
+    capsys.readouterr()
+    try:
+        code = main(["upscale", str(small), str(out), *words])
+    except SystemExit as stopped:
+        code = stopped.code
+    lines = [line for line in capsys.readouterr().err.splitlines() if "frames, " not in line]
+    assert code in (0, 1, 2)
+    assert "Traceback" not in "".join(lines)
+    assert code != 1 or lines[-1].startswith("vsduf: ")
+    assert out.exists() == (code == 0) or code == 0
+    assert {p.name for p in small.parent.iterdir()} <= {"in.mkv", "made.mkv", "cache"}

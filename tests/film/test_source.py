@@ -7,7 +7,7 @@ import pytest
 from helpers import films
 
 from vsduf.errors import MediaError
-from vsduf.film import source
+from vsduf.film import packets, source
 from vsduf.film.source import open_source
 
 
@@ -97,3 +97,41 @@ def test_reading_says_how_far_it_is_and_nothing_else(tmp_path, caplog):
     assert said
     assert all(0 <= percent <= 100 for percent in said)
     assert caplog.text == ""
+
+
+def test_a_few_marked_frames_are_passed_on_with_a_warning(tmp_path, caplog):
+    parts = []
+    for n, (field, length) in enumerate((("prog", 2.04), ("tff", 0.2), ("prog", 1))):
+        flags = ["-flags", "+ildct+ilme"] if field == "tff" else []
+        words = ["-c:v", "mpeg2video", *flags, "-f", "mpegts"]
+        source = f"testsrc2=s=48x32:r=25:d={length}"
+        parts.append(films.picture_film(tmp_path / f"{n}.ts", f"setfield={field},setpts=N/25/TB", source, *words))
+    films.ffmpeg("-f", "mpegts", "-i", f"concat:{'|'.join(map(str, parts))}", "-c", "copy", tmp_path / "in.mkv")
+    film = open_source(tmp_path / "in.mkv")
+    marked = [n for n, f in enumerate(films.opened(tmp_path / "in.mkv")[0].frames()) if f.props["_FieldBased"]]
+    assert marked
+    assert not any(frame.props["_FieldBased"] for frame in film.clip.frames())
+    said = [record.getMessage() for record in caplog.records if "interlaced" in record.getMessage()]
+    assert said == [
+        f"frame {marked[0]} and perhaps others are marked as interlaced; they are taken as progressive; "
+        "deinterlace the film first if they show combs"
+    ]
+
+
+def test_a_short_video_cd_keeps_its_rate_and_its_sound(tmp_path, each_ffmpeg):
+    path = tmp_path / "in.mpg"
+    films.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=352x288:r=25:d=0.48", "-f", "lavfi", "-i", "sine=d=0.48:r=44100",
+                 "-c:v", "mpeg1video", "-c:a", "mp2", "-f", "vcd", path)  # fmt: skip
+    film = open_source(path)
+    assert (film.timeline.rate, film.timeline.constant, film.clip.num_frames) == (25, True, 12)
+    spans = packets.spans(path, [stream.index for stream in film.media.streams])
+    sound = next(stream.index for stream in film.media.streams if stream.kind == "audio")
+    assert abs(Fraction(film.timeline.time(0), 10**9) - spans[sound].first) < Fraction(1, 10)
+
+
+def test_alpha_that_the_decoder_drops_is_spoken_of(tmp_path):
+    path = tmp_path / "in.webm"
+    films.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=48x32:r=25:d=0.2,format=yuva420p", "-c:v", "libvpx-vp9", path)
+    assert open_source(path).notes == ("the alpha channel is left out",)
+    path = films.picture_film(tmp_path / "in.mkv", "format=yuva444p", "testsrc2=s=48x32:r=25:d=0.2", "-c:v", "ffv1")
+    assert open_source(path).notes == ("the alpha channel is left out",)

@@ -62,3 +62,35 @@ def test_the_lead_makes_every_time_positive():
 def test_the_last_frame_lasts_as_long_as_frames_do():
     assert constant(Fraction(25), 3).time(3) == 120_000_000
     assert from_timestamps([0], MS, Fraction(0)).time(1) == 40_000_000
+
+
+def test_soft_telecine_is_a_steady_film():
+    fields, stamps = [2, 3] * 40, [0]
+    for n in fields:
+        stamps.append(stamps[-1] + n * 1001)
+    for tick in (Fraction(1, 60000), Fraction(1, 90000), MS):
+        times = from_timestamps([round(stamp / 60000 / tick) for stamp in stamps], tick, Fraction(30000, 1001))
+        assert (times.rate, times.constant) == (Fraction(24000, 1001), True)
+    uneven = [0, *(n * 1001 for n in (2, 4, 7, 9, 11, 14))]
+    assert not from_timestamps(uneven, Fraction(1, 60000), Fraction(30000, 1001)).constant
+
+
+@pytest.mark.parametrize(
+    ("rate", "stated", "duration", "plausible"),
+    [
+        (25, 25, 4, True),
+        (90000, 25, 4, False),
+        (90000, 25, 0, False),
+        (240, 30, Fraction(100, 240), True),
+        (240, 30, 3, False),
+        (5, 60, 20, True),
+        (90000, 0, 4, False),
+        (25, 0, 4, True),
+    ],
+)
+def test_a_rate_that_cannot_be_is_seen(rate, stated, duration, plausible):
+    assert constant(Fraction(rate), 100).plausible(Fraction(stated), Fraction(duration)) == plausible
+
+
+def test_a_lone_timestamp_stands_among_frames_of_the_stated_rate():
+    assert interpolated([-1, -1, 7200, -1], -1, Fraction(3600)) == [0, 3600, 7200, 10800]

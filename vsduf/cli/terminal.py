@@ -48,7 +48,7 @@ class Errors:
     def write(self, text: str) -> int:
         """Writes `text`; after a failure stderr leads to the null device."""
         try:
-            self._stream().write(text)
+            self._stream().write(text.encode(self.encoding, "backslashreplace").decode(self.encoding))
             self._stream().flush()
         except (AttributeError, OSError, ValueError):  # no stderr, a pipe without a reader, a closed file
             self._discard()

@@ -16,22 +16,28 @@ import vapoursynth as vs
 import vsduf
 from vsduf.cli.options import add_device, add_model, check_device
 from vsduf.cli.terminal import FRAMES, PERCENT, Notes, Progress, say
-from vsduf.errors import ArgumentError
+from vsduf.errors import ArgumentError, MediaError
 from vsduf.film.codec import Settings
-from vsduf.film.encoder import prepare
-from vsduf.film.formats import convert, holds
+from vsduf.film.encoder import prepare, times_of
+from vsduf.film.formats import convert, holds, tag_assumed
 from vsduf.film.output import claim
+from vsduf.film.script import SUFFIX, run_script
 from vsduf.film.source import Source, open_source
 from vsduf.filter import repeats
 from vsduf.filter.scenes import mark_cuts
+from vsduf.network import catalogue
+from vsduf.upscaler import SCALES
 
 OPTIONS = tuple(inspect.signature(vsduf.upscale).parameters)[1:]  # of core.duf.Upscale, without the clip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments; those of the network have core.duf.Upscale's names."""
-    parser.add_argument("source", metavar="IN", type=Path, help="film to read")
+    parser.add_argument("source", metavar="IN", type=Path, help="film to read, or a script (.vpy) to encode as it is")
     parser.add_argument("target", metavar="OUT", type=Path, help="film to write; its ending chooses the container")
+    parser.add_argument(
+        "--script", metavar="FILE.vpy", type=Path, help="encode the script's clip as it is, with the sound of IN"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     parser.add_argument(
         "--progressive", action="store_true", help="take IN as progressive even if it is marked as interlaced"
@@ -80,32 +86,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the film; raises DufError or vs.Error for what cannot be done. Nothing half-written is left behind."""
-    check_device(args.device_id, args.fp16, args.device)  # refused before torch is loaded
+    _check(args)
     options = dict(args.encoder_option)
     settings = Settings(args.codec, args.crf, args.preset, options, args.depth, args.audio, args.subtitles)
     with _ended_by_signals(), _notes(), claim(args.target, args.source, args.overwrite) as output:
-        with Progress(100, PERCENT, "reading the film", transient=True) as reading:
-            film = open_source(args.source, reading.update, args.progressive)
-        encoding = prepare(film, output, settings, film.clip.format)  # refuses before torch loads
-        for note in (*output.notes, *film.notes, *encoding.notes):
+        film = None if args.source.suffix == SUFFIX else _opened(args)
+        script = args.source if film is None else args.script
+        if script is not None:
+            clip = run_script(script)
+            encoding = prepare(film, output, settings, clip.format, times_of(clip, film))
+        else:
+            assert film is not None
+            encoding = prepare(film, output, settings, film.clip.format)
+        for note in (*output.notes, *(film.notes if film else ()), *encoding.notes):
             say(note)
-        clip = upscaled(film, encoding.form, args)
+        if script is None and film is not None:
+            clip = upscaled(film, encoding.form, args)
         with Progress(clip.num_frames) as progress:
             encoding.write(clip, progress.update, say)
     return 0
 
 
+def _check(args: argparse.Namespace) -> None:
+    """Raises DufError for what is wrong with the names of the film, the model and the device."""
+    if not args.source.exists():
+        raise MediaError(f"{args.source} does not exist; give a film, or a script that ends in {SUFFIX}")
+    if not args.source.is_file():
+        raise MediaError(f"{args.source} is a folder or a device, not a video; give a film")
+    check_device(args.device_id, args.fp16, args.device)
+    if args.model is not None:
+        catalogue.find(args.model)
+    if args.scale is not None and args.scale not in SCALES:
+        raise ArgumentError(f"--scale is {args.scale}; give 2, 3 or 4")
+    if args.script is not None and args.source.suffix == SUFFIX:
+        raise ArgumentError(f"IN is the script {args.source} already; leave out --script, or give a film as IN")
+
+
+def _opened(args: argparse.Namespace) -> Source:
+    with Progress(100, PERCENT, "reading the film", transient=True) as reading:
+        return open_source(args.source, reading.update, args.progressive or args.script is not None)
+
+
 def upscaled(film: Source, form: vs.VideoFormat, args: argparse.Namespace) -> vs.VideoNode:
     """Returns the enlarged clip; in format `form`, if that holds more than the film's: the network makes use of it."""
-    clip = convert(film.clip, form) if holds(form, film.clip.format) else film.clip
+    clip = film.clip.std.RemoveFrameProps("_Alpha")  # the film is written without it
+    clip = convert(clip, form) if holds(form, clip.format) else clip
     if args.scenecut:
         clip = mark_cuts(clip)
-    options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name, None) is not None}
+    options = {name: value for name in OPTIONS if (value := getattr(args, name, None)) is not None}
     if args.animation:
         with Progress(clip.num_frames, FRAMES, "looking for repeated frames", transient=True) as reading:
             clip = repeats.once(clip, lambda drawings: enlarged(drawings, options), progress=reading.update)
-        return clip
-    return enlarged(clip, options)
+    else:
+        clip = enlarged(clip, options)
+    return tag_assumed(clip, film.clip)
 
 
 def enlarged(clip: vs.VideoNode, options: dict[str, Any]) -> vs.VideoNode:

@@ -109,11 +109,13 @@ def _below(folder: Path) -> list[Path]:
 def _decode(path: Path, frames: int | None) -> NDArray[np.uint8]:
     import vapoursynth as vs
 
+    from vsduf.film.fields import check_progressive
     from vsduf.film.source import check_decoded
 
     try:
         clip = vs.core.bs.VideoSource(os.fsencode(path), cachemode=0)
         check_decoded(path, clip)
+        check_progressive(path, clip)
         matrix = clip.get_frame(0).props.get("_Matrix", vs.MATRIX_UNSPECIFIED)
         known = {} if matrix != vs.MATRIX_UNSPECIFIED else {"matrix_in": assumed_matrix(clip.height)}
         if clip.format.id != vs.RGB24:

@@ -110,14 +110,21 @@ def encode(
     Returns a sentence about each change or loss. Raises as `claim`, `prepare` and `Encoding.write` do.
     """
     with claim(target, source.path if source else None, overwrite) as output:
-        times = None if source is not None else _constant(clip)
+        times = None if source is not None else times_of(clip)
         encoding = prepare(source, output, settings or Settings(), clip.format, times)
         warnings: list[str] = []
         encoding.write(clip, progress, warnings.append)
         return (*encoding.notes, *warnings)
 
 
-def _constant(clip: vs.VideoNode) -> Timeline:
+def times_of(clip: vs.VideoNode, film: Source | None = None) -> Timeline:
+    """Returns the times of a clip made from `film`: the film's, or constant ones if the number of frames differs.
+
+    Raises ArgumentError for a clip without a constant frame rate.
+    """
+    if film is not None and clip.num_frames == len(film.timeline.stamps):
+        return film.timeline
     if not clip.fps:
         raise ArgumentError("the clip has no constant frame rate; give it one with std.AssumeFPS")
-    return timeline.constant(Fraction(clip.fps), clip.num_frames)
+    start = Fraction(film.timeline.time(0), 10**9) if film is not None else Fraction(0)
+    return timeline.constant(Fraction(clip.fps), clip.num_frames, start)

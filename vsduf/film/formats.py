@@ -53,6 +53,18 @@ def convert(clip: vs.VideoNode, form: vs.VideoFormat) -> vs.VideoNode:
     return clip.resize.Bicubic(format=form.id, dither_type="error_diffusion", **matrix)
 
 
+def tag_assumed(clip: vs.VideoNode, source: vs.VideoNode) -> vs.VideoNode:
+    """Returns a clip enlarged from `source` with the matrix that untagged `source` was taken for.
+
+    Only where players would assume another one for the larger picture. The first frame says whether there is a tag.
+    """
+    if clip.format.color_family != vs.YUV or assumed_matrix(source.height) == assumed_matrix(clip.height):
+        return clip
+    with source.get_frame(0) as frame:
+        tagged = frame.props.get("_Matrix", UNSPECIFIED) != UNSPECIFIED
+    return clip if tagged else clip.std.SetFrameProps(_Matrix=assumed_matrix(source.height))
+
+
 def holds(form: vs.VideoFormat, other: vs.VideoFormat) -> bool:
     """Whether samples of `other` go into `form` without loss: the same family, no fewer bits, no coarser chroma."""
     return bool(

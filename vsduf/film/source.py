@@ -16,11 +16,11 @@ import vapoursynth as vs
 
 from vsduf.errors import MediaError
 from vsduf.film import probe, timeline
+from vsduf.film.fields import as_progressive, check_progressive
 from vsduf.film.probe import Media, Stream
 from vsduf.film.timeline import Timeline
 
 UNKNOWN = -(2**63)  # a timestamp that the file does not have
-CHECKED_FRAMES = 4  # frames spread over a film that are checked for interlacing
 
 
 @dataclass(frozen=True)
@@ -51,34 +51,41 @@ def open_source(
     if stream is None:
         raise MediaError(f"{path} has no video stream")
     clip, stamps, tick = _decode(path, stream.index, indexing)
+    check_decoded(path, clip)
     if progressive:
         clip = clip.std.SetFrameProps(_FieldBased=vs.FIELD_PROGRESSIVE)
-    check_decoded(path, clip, ", or give --progressive if only its marks say so")
-    notes = list(_notes(clip, media, stream))
-    rate = Fraction(clip.fps)
-    if set(stamps) == {UNKNOWN}:
-        rate = rate or Fraction(25)
-        notes.append(f"the frames have no timestamps; {float(rate):.6g} frames a second are assumed")
-        times = timeline.constant(rate, clip.num_frames)
     else:
-        times = timeline.from_timestamps(timeline.interpolated(stamps, UNKNOWN), tick, rate)
-    return Source(path, clip, times, media, stream.index, tuple(notes))
+        check_progressive(path, clip, ", or give --progressive if only its marks say so")
+        clip = as_progressive(clip)
+    times, remarks = _times(path, clip, media, stamps, tick)
+    notes = (*_notes(clip, media, stream), *remarks)
+    return Source(path, clip, times, media, stream.index, notes)
 
 
-def check_decoded(path: Path, clip: vs.VideoNode, way_out: str = "") -> None:
-    """Raises MediaError if a decoded file changes its size or format, or if frames spread over it are interlaced.
-
-    way_out: what else can be done about interlacing, for the end of the sentence.
-    """
+def check_decoded(path: Path, clip: vs.VideoNode) -> None:
+    """Raises MediaError if a decoded file changes its size or format."""
     if clip.format is None or clip.format.color_family == vs.UNDEFINED or clip.width == 0:
         raise MediaError(f"{path} changes its size or format on the way; cut it into parts of one size first")
-    for frame in sorted({clip.num_frames * part // CHECKED_FRAMES for part in range(CHECKED_FRAMES)}):
-        with clip.get_frame(frame) as picture:
-            order = int(picture.props.get("_FieldBased", 0))
-        if order:
-            which = "top" if order == 2 else "bottom"
-            mend = f"deinterlace it first (ffmpeg -i IN -vf bwdif -c:a copy OUT.mkv){way_out}"
-            raise MediaError(f"{path} is interlaced ({which} field first); {mend}")
+
+
+def _times(
+    path: Path, clip: vs.VideoNode, media: Media, stamps: list[int], tick: Fraction
+) -> tuple[Timeline, list[str]]:
+    """Returns when the frames are shown, and a sentence if that is not what the file's timestamps say."""
+    stated = Fraction(clip.fps)
+    if set(stamps) == {UNKNOWN}:
+        rate = stated or Fraction(25)
+        note = f"the frames have no timestamps; {float(rate):.6g} frames a second are assumed"
+        return timeline.constant(rate, clip.num_frames), [note]
+    step = 1 / (stated * tick) if stated else Fraction(1)
+    times = timeline.from_timestamps(timeline.interpolated(stamps, UNKNOWN, step), tick, stated)
+    if times.plausible(stated, media.clock.duration):
+        return times, []
+    found = f"{float(times.rate):.6g} frames a second"
+    if not stated:
+        raise MediaError(f"the timestamps of {path} give {found}, which cannot be; remux it first")
+    note = f"the timestamps give {found}, which cannot be; the stated {float(stated):.6g} are taken"
+    return timeline.constant(stated, clip.num_frames, Fraction(times.time(0), 10**9)), [note]
 
 
 def index_folder() -> Path | None:
@@ -125,7 +132,7 @@ def _notes(clip: vs.VideoNode, media: Media, stream: Stream) -> Iterator[str]:
         kept = f"{clip.width}x{clip.height}"
         yield f"the source is {coded[0]}x{coded[1]}, of which the decoder gives {kept}, whole chroma samples"
     with clip.get_frame(0) as picture:
-        if "_Alpha" in picture.props:
+        if "_Alpha" in picture.props or "alpha_mode" in map(str.lower, stream.tags):  # VP9's decoder drops it
             yield "the alpha channel is left out"
 
 

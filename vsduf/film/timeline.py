@@ -11,6 +11,9 @@ from vsduf.errors import MediaError
 
 FINE = 90_000  # ticks a second that place a late first frame to the accuracy of MPEG's clock
 JITTER = Fraction(1, 1000)  # seconds; Matroska rounds its timestamps to this
+DENSE, MOST = 4, 10_000  # times the stated rate, frames a second: more needs a reason, or cannot be
+TELECINE = Fraction(24000, 1001)  # frames a second of film on NTSC, shown for two and three fields in turn
+FIELD = Fraction(1001, 60000)  # seconds
 BACKWARD = Fraction(1, 10)  # seconds; a larger step back is a cut between two clocks, not a duplicate
 
 
@@ -28,6 +31,17 @@ class Timeline:
         if frame < len(self.stamps):
             return round(self.stamps[frame] * self.tick * 10**9)
         return self.time(frame - 1) + round(10**9 / self.rate)
+
+    def plausible(self, stated: Fraction, duration: Fraction) -> bool:
+        """Whether the rate can be true. stated: by the file, 0 for none. duration: of the file, seconds, 0 if unknown.
+
+        Timestamps far denser than the stated rate are wrong unless the duration agrees with them.
+        """
+        if not stated:
+            return self.rate <= MOST
+        frames = len(self.stamps)
+        agrees = abs(frames / self.rate - duration) <= abs(frames / stated - duration)
+        return self.rate <= DENSE * stated or (duration > 0 and agrees and self.rate <= MOST)
 
     @property
     def lead(self) -> int:
@@ -60,17 +74,20 @@ def from_timestamps(stamps: Sequence[int], tick: Fraction, nominal: Fraction) ->
     for rate in (nominal, Fraction(round(average)), Fraction(round(average * 1001 / 1000) * 1000, 1001)):
         if rate > 0 and _explains(rate, stamps, tick):
             return constant(rate, length, start)
+    if _telecined(stamps, tick):
+        return constant(TELECINE, length, start)
     return Timeline(tick, _increasing(stamps), average.limit_denominator(100_000), False)
 
 
-def interpolated(stamps: Sequence[int], unknown: int) -> list[int]:
+def interpolated(stamps: Sequence[int], unknown: int, step: Fraction = Fraction(1)) -> list[int]:
     """Returns `stamps` with each `unknown` one evenly between its neighbours, beyond the ends at the median distance.
 
-    MPEG program streams and AVI give a time to some frames only. At least one must be known.
+    step: the distance if only one is known. MPEG program streams and AVI give a time to some frames only. At least one
+    must be known.
     """
     known = [(frame, stamp) for frame, stamp in enumerate(stamps) if stamp != unknown]
     steps = sorted(Fraction(after - before, b - a) for (a, before), (b, after) in pairwise(known))
-    median = steps[len(steps) // 2] if steps else Fraction(1)
+    median = steps[len(steps) // 2] if steps else step
     (first, begin), (last, end) = known[0], known[-1]
     out = [round(begin + (frame - first) * median) for frame in range(first)]
     for (a, before), (b, after) in pairwise(known):
@@ -85,6 +102,18 @@ def _explains(rate: Fraction, stamps: Sequence[int], tick: Fraction) -> bool:
     errors = [stamp * step - frame * scale for frame, stamp in enumerate(stamps)]
     allowed = min(max(tick, JITTER) * rate, Fraction(1, 2))  # frames
     return max(errors) - min(errors) <= allowed * scale
+
+
+def _telecined(stamps: Sequence[int], tick: Fraction) -> bool:
+    """Whether frames last two and three fields in turn, as soft telecine shows 24 frames a second at 30."""
+    lasts = [(after - before) * tick / FIELD for before, after in pairwise(stamps)]
+    close = max(tick, JITTER) / FIELD
+    fields = [round(last) for last in lasts]
+    return (
+        len(fields) > 1
+        and all(n in (2, 3) and abs(last - n) <= close for n, last in zip(fields, lasts, strict=True))
+        and all(a != b for a, b in pairwise(fields))
+    )
 
 
 def _increasing(stamps: Sequence[int]) -> list[int]:
