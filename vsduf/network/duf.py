@@ -19,7 +19,7 @@ BN_EPS = 1e-3
 
 
 class DenseBlock(nn.Module):
-    """BN, ReLU, 1x1x1 F -> F, BN, ReLU, 3x3x3 (or 1x3x3) F -> G, joined to the block's input."""
+    """Adds G channels to its input: BN, ReLU, 1x1x1 F -> F, BN, ReLU, 3x3x3 (or 1x3x3) F -> G, concatenation."""
 
     def __init__(self, features: int, growth: int, kernel_t: int, pad_t: int) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class DenseBlock(nn.Module):
         self.shrinks = kernel_t == 3 and pad_t == 0
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, F, T, H, W] -> [B, F + G, T or T - 2, H, W]."""
+        """Returns [B, F + G, T or T - 2, H, W] for features [B, F, T, H, W]."""
         new = self.conv1(F.relu_(self.norm1(x)))
         new = self.conv2(F.relu_(self.norm2(new)))
         return torch.cat([x[:, :, 1:-1] if self.shrinks else x, new], 1)

@@ -98,10 +98,5 @@ def _cached(
         with contextlib.suppress(ValueError, EOFError):  # a file that was cut short
             return torch.from_numpy(np.load(path, mmap_mode="c"))
     lr = degraded(clip, samples.scale, samples.siting, recipe, rng)
-    write_atomically(path, lambda partial: _save(partial, lr))
+    write_atomically(path, lambda partial: np.save(partial, lr))
     return torch.from_numpy(lr)
-
-
-def _save(path: Path, lr: NDArray[np.uint8]) -> None:
-    with open(path, "wb") as file:
-        np.save(file, lr)

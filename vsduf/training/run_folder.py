@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from vsduf.errors import ArgumentError
+from vsduf.output import write_whole
 
 CHECKPOINT, WEIGHTS, CURVES, LOCK = "last.pt", "weights.safetensors", "curves.png", "lock"
 
@@ -42,14 +42,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
     Raises ArgumentError where it cannot be written, on a full disk for instance; the old file stays.
     """
-    partial = path.with_name(f"partial-{path.name}")
     try:
-        write(partial)
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        write_whole(path, write)
     except (OSError, RuntimeError) as error:  # torch raises RuntimeError on a full disk
-        partial.unlink(missing_ok=True)
         what = getattr(error, "strerror", None) or "is the disk full?"
         raise ArgumentError(f"{path} cannot be written ({what}); make room, and run again to go on") from error
 
