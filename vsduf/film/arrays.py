@@ -84,7 +84,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
                 grey = np.asarray(image).astype(np.float64) / 257
                 return np.repeat(grey.round().clip(0, 255).astype(np.uint8)[None], 3, 0)
             return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
-    except OSError as error:
+    except Exception as error:  # Pillow raises nearly anything for a damaged file
         raise MediaError(f"{path} cannot be read as a picture ({error}); remove it or save it as PNG") from error
 
 

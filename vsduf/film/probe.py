@@ -96,8 +96,8 @@ def media(path: Path) -> Media:
         raise MediaError(f"{path} is not a video that ffmpeg can read ({reason})")
     name = os.fsencode(path.absolute())
     try:
-        tracks = vs.core.bs.TrackInfo(name)
-        kinds, codecs, roles = (_listed(tracks[key]) for key in ("tracktypestr", "codecstr", "dispositionstr"))
+        tracks = vs.core.bs.TrackInfo(name) or {}  # None where a damaged file has no tracks
+        kinds, codecs, roles = (_listed(tracks.get(key, [])) for key in ("tracktypestr", "codecstr", "dispositionstr"))
         tags = [vs.core.bs.Metadata(name, track=n) or {} for n in range(len(kinds))]
     except vs.Error as error:
         raise MediaError(f"{path} is not a video that bestsource can read ({error})") from error
