@@ -22,7 +22,8 @@ class Upscaler(Protocol):
     """Makes the high-resolution frame at the centre of a window. `vsduf.engine.open_engine` opens the network's.
 
     scale: 2, 3 or 4. siting: where the network's LR samples lie; the filter shifts a top-left network's picture back.
-    at_once: number of concurrent calls that are worth it; 1 if concurrent calls are no faster.
+    at_once: number of concurrent calls that are worth it; 1 if concurrent calls are no faster. half: optional, whether
+    it computes in half precision, so that frames of few bits may come as float16.
     """
 
     scale: int

@@ -65,6 +65,20 @@ def test_all_others_reach_it_as_float_rgb(fmt):
     assert [p.dtype for p in upscaler.seen[0]] == [np.float32] * 3
 
 
+@pytest.mark.parametrize(("fmt", "kind"), [
+    (vs.YUV420P8, np.float16), (vs.YUV444P10, np.float16), (vs.GRAY8, np.float16), (vs.YUV420P12, np.float32),
+    (vs.YUV444PH, np.float32), (vs.RGB24, np.uint8),
+])  # fmt: skip
+def test_a_network_of_half_precision_gets_halves_where_they_hold_the_samples(fmt, kind):
+    clip, half = noise(fmt, 8, 8), Nearest()
+    half.half = True
+    made = graph.upscale_with(clip, half)
+    wanted = graph.upscale_with(clip, Nearest())
+    for got, other in zip(planes_of(made), planes_of(wanted), strict=True):
+        assert np.abs(got.astype(np.float64) - other).max() <= 1
+    assert [p.dtype for p in half.seen[0]] == [kind] * 3
+
+
 def seen_rgb(clip, n=0):
     upscaler = Nearest()
     graph.upscale_with(clip, upscaler).get_frame(n).close()

@@ -58,6 +58,7 @@ class Engine:
             folded = fold(model.network())
         self._backend = backend(folded, self.extension)
         self.at_once, self._pictures = self._backend.at_once, 0
+        self.half = False
         self._use(plan)
 
     def __call__(self, window: Sequence[int], frames: Mapping[int, Planes], out: Planes) -> None:
@@ -154,6 +155,7 @@ def open_engine(
             working_bytes=memory.working_bytes,
         )
     engine = Engine(loaded, width, height, plan=plan, overlap=overlap, warn=warn, backend=opener)
+    engine.half = choice.fp16
     reservations.reserve(engine, str(choice.device), plan.planned)
     return engine
 

@@ -148,7 +148,8 @@ def _graph(
 
 def _upscaled(clip: vs.VideoNode, upscaler: Upscaler, asked: Output, scenecut: bool, has_alpha: bool) -> vs.VideoNode:
     callback = or_sentence(FrameCallback(upscaler, scenecut, has_alpha))
-    rgb = vs.core.duf.Window(colour.to_rgb(clip), RADIUS, upscaler.scale, callback, parallel=upscaler.at_once > 1)
+    source = colour.to_rgb(clip, half=getattr(upscaler, "half", False))
+    rgb = vs.core.duf.Window(source, RADIUS, upscaler.scale, callback, parallel=upscaler.at_once > 1)
     return colour.from_rgb(_resized(rgb, upscaler, asked), clip)
 
 

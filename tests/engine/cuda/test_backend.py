@@ -216,3 +216,10 @@ def test_tiles_are_chosen_from_the_devices_memory(tmp_path, monkeypatch):
 def test_more_samples_than_cudnn_can_count_are_a_matter_of_memory():
     with pytest.raises(MemoryError):
         Scratch(torch.device("cpu"), torch.float16).take("clamped", 1 << 16, 1 << 15)
+
+
+def test_the_filter_learns_that_halves_are_enough(tmp_path):
+    for fp16 in (True, False):
+        cuda_engine = opened(tmp_path, random_weights(STREAMING), footage(4, 5, 6), fp16=fp16)
+        assert cuda_engine.half == fp16
+        cuda_engine.close()
