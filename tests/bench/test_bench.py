@@ -38,13 +38,15 @@ def test_both_forms_make_the_plain_networks_frames(tmp_path, capsys):
         assert [(r["filter"], r["form"]) for r in trial["results"]] == [
             (name, form) for form in ("streaming", "paper") for name in (contenders.VSDUF, contenders.PLAIN)
         ]
+        assert trial["sgemm_gflops"] > 0
+        assert [r["share_of_sgemm"] is not None for r in trial["results"]] == [True, False, True, False]
         assert all(r["psnr_to_vsduf"] is None or r["psnr_to_vsduf"] > rounds.EQUAL for r in trial["results"])
     assert found["options"]["layers"] == [16] and found["machine"]["cores"] >= 1 and found["machine"]["processor"]
     printed = capsys.readouterr().out
     assert (
         "18x12 x4, 16 layers" in printed
         and "9x11 x4, 16 layers" in printed
-        and printed.count(f"{contenders.VSDUF} ") == 4
+        and printed.count(f"\n{contenders.VSDUF} ") == 4
     )
 
 

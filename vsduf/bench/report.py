@@ -13,8 +13,10 @@ import torch
 import vapoursynth as vs
 
 from vsduf import __version__
+from vsduf.bench.arithmetic import multiply_adds
 from vsduf.bench.contenders import PEERS, PLAIN, VSDUF
 from vsduf.bench.rounds import Result
+from vsduf.network.config import DufConfig
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +29,8 @@ HEADER = ("filter", "form", "fps", "best", "x paper", "x same form", "PSNR")
 class Trial:
     """The times of all contenders for one network and one size of the source.
 
-    width: of the network, a key of `vsduf.network.config.WIDTHS`. size: width and height in pixels.
+    width: of the network, a key of `vsduf.network.config.WIDTHS`. size: width and height in pixels. sgemm:
+    multiply-adds per second of the CPU's matrix products, measured after the results; None if the CPU does not compute.
     """
 
     layers: int
@@ -35,6 +38,15 @@ class Trial:
     size: tuple[int, int]
     scale: int
     results: list[Result]
+    sgemm: float | None = None
+
+    def share(self, result: Result) -> float | None:
+        """Returns a result's multiply-adds per second, of this trial's network, over those of `sgemm`."""
+        if self.sgemm is None:
+            return None
+        streaming, pixels = result.contender.form == "streaming", self.size[0] * self.size[1]
+        config = DufConfig.of_depth(self.layers, self.scale, streaming=streaming, width=self.width)
+        return result.median * multiply_adds(config) * pixels / self.sgemm
 
     @property
     def title(self) -> str:
@@ -63,6 +75,15 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join([*lines, note, f"PSNR: in dB, of the last frame against {VSDUF}'s"])
 
 
+def limit(trial: Trial) -> str:
+    """Returns a line with the machine's rate and the share of it that core.duf.Upscale reaches; "" without a rate."""
+    if trial.sgemm is None:
+        return ""
+    shares = [f"{trial.share(r):.2f} ({r.contender.form} form)" for r in trial.results if r.contender.name == VSDUF]
+    rate = f"torch's matrix products: {2 * trial.sgemm / 1e9:.0f} GFLOP/s"
+    return f"{rate}; {VSDUF} computes at {' and '.join(shares)} of that rate, 3x3 layers counted as F(4x4, 3x3)"
+
+
 def fastest(results: Sequence[Result], form: str) -> Result | None:
     """Returns the fastest other filter with that form; the plain network where no other was measured, else None."""
     others = [r for r in results if r.contender.form == form and r.contender.name != VSDUF]
@@ -77,6 +98,7 @@ def document(trial: Trial) -> dict[str, Any]:
         "layers": trial.layers,
         "width": trial.width,
         "size": list(trial.size),
+        "sgemm_gflops": None if trial.sgemm is None else 2 * trial.sgemm / 1e9,
         "results": [
             {
                 "filter": r.contender.name,
@@ -87,6 +109,7 @@ def document(trial: Trial) -> dict[str, Any]:
                 "seconds_per_frame": r.seconds,
                 "times_fastest": {f: r.ratio_to(rival) for f, rival in rivals.items() if rival is not None},
                 "psnr_to_vsduf": r.decibels,
+                "share_of_sgemm": trial.share(r) if r.contender.name == VSDUF else None,
             }
             for r in trial.results
         ],

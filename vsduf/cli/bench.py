@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     say("loading torch and VapourSynth")
     from vsduf.bench import report, rounds
+    from vsduf.bench.arithmetic import sgemm_rate
     from vsduf.engine.device import choose_device
 
     choice = choose_device(args.device_id, None)
@@ -71,8 +72,10 @@ def run(args: argparse.Namespace) -> int:
     print(f"{machine['device']}, {machine['processor']}, {machine['torch_threads']} threads, torch {machine['torch']}")
     trials: list[Trial] = []
     for layers, size in itertools.product(args.layers, args.size):
-        trials.append(report.Trial(layers, args.width, size, args.scale, _measure(args, layers, size, choice)))
-        print(f"{trials[-1].title}\n{report.table(trials[-1].results)}", flush=True)
+        results = _measure(args, layers, size, choice)
+        rate = sgemm_rate() if choice.on_cpu else None
+        trials.append(report.Trial(layers, args.width, size, args.scale, results, rate))
+        print(f"{trials[-1].title}\n{report.table(results)}\n{report.limit(trials[-1])}".rstrip(), flush=True)
     _write(args, trials, machine)
     wrong = [result for trial in trials for result in rounds.unequal(trial.results)]
     for result in wrong:
