@@ -1,1 +1,1 @@
-"""CUDA kernels run by the CPU, each thread a fiber: `emulator` compiles and launches, `fakecupy` stands in for CuPy."""
+"""Runs CUDA kernels on the CPU, each thread as a fiber: `emulator` compiles and launches, `fakecupy` replaces CuPy."""

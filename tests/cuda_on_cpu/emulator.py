@@ -1,9 +1,11 @@
-"""RawModule for the CPU: the unmodified .cu source through g++, launched on numpy arrays or plain addresses.
+"""RawModule for the CPU: compiles the unmodified .cu source by g++, and launches its kernels on plain addresses.
 
-Finds what CuPy does not look at: the number, size and kind of arguments, impossible launch shapes, barriers that some
-threads miss, shared memory read before it is written (it holds NaN). COC_ORDER=0|1|2 runs threads forwards, backwards
-or shuffled. COC_SANITIZE=undefined finds misaligned vectors; COC_SANITIZE=address, with LD_PRELOAD=$(g++
--print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0, what lies out of bounds. It says nothing about speed.
+Raises errors that CuPy does not check for: arguments of another number, size or kind than the kernel's, launch shapes
+that no device takes, and barriers that some threads miss. Shared memory holds NaN until it is written.
+
+COC_ORDER=0|1|2 runs threads forwards, backwards or shuffled. COC_SANITIZE=undefined finds misaligned vectors; COC_SANITIZE=address, with LD_PRELOAD=$(g++
+-print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0, accesses out of bounds; import everything before the first
+kernel then, since an import after it is reported as an underflow. Says nothing about speed.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ FLAGS = [
     "-std=c++20", "-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=fast", "-march=x86-64-v3",
     "-fno-strict-aliasing", "-w", "-pthread",
 ]  # fmt: skip
-KINDS = {"i": 1, "u": 2, "f": 3}  # as kind_of in cuda_on_cpu.h has them
+KINDS = {"i": 1, "u": 2, "f": 3}  # the numbers that kind_of in cuda_on_cpu.h returns
 STRUCT, FLOAT, POINTER = 0, 3, 4
 
 LAUNCHER = """
@@ -44,7 +46,7 @@ class ArgInfo(ctypes.Structure):
 
 
 class RawModule:
-    """The kernels that `names` tell, compiled once for each source and set of options."""
+    """A source's kernels, compiled once for each set of options. names: their instances, such as "join<half, 8>"."""
 
     def __init__(self, code: str, options: tuple[str, ...] = (), names: tuple[str, ...] = ()) -> None:
         launchers = "".join(LAUNCHER.format(i=i, name=name) for i, name in enumerate(names))
@@ -56,7 +58,7 @@ class RawModule:
 
 
 def compiled(source: str, options: tuple[str, ...]) -> Path:
-    """The library of a source; raises RuntimeError with the compiler's words."""
+    """Returns the compiled library of a source; raises RuntimeError with the compiler's messages."""
     flags = [*FLAGS, *(o for o in options if o.startswith(("-D", "-I"))), f"-I{INCLUDE}"]
     if SANITIZE:
         flags += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"]
@@ -101,7 +103,7 @@ class RawKernel:
 
 
 def pack(where: str, given: object, wanted: ArgInfo) -> ctypes.Array[ctypes.c_char]:
-    """An argument's bytes as CuPy would pass them; TypeError where the kernel would read something else."""
+    """Returns an argument's bytes as CuPy passes them; raises TypeError if the kernel takes another size or kind."""
     if wanted.kind == POINTER:
         if not isinstance(given, int) or isinstance(given, bool):
             raise TypeError(f"{where} must be an address, not {type(given).__name__}")

@@ -1,4 +1,4 @@
-"""Which kernels there are: name -> the template arguments that vsduf can come to use."""
+"""The kernels by name, each with all template arguments that the launchers use."""
 
 import itertools
 

@@ -83,7 +83,7 @@ def test_tiles_and_what_is_not_kept_go_up_once_too(tmp_path, copies):
 
 
 def test_planes_are_copied_as_they_lie(tmp_path):
-    """Rows at a stride, in and out; nothing beside the picture is touched."""
+    """Rows at a stride, in and out; nothing beside the picture is written."""
     content, wide = random_weights(STREAMING), footage(4, 7, 20, np.uint16)
     source = wide[..., 3:12]
     cuda_engine = opened(tmp_path, content, source)

@@ -8,7 +8,8 @@ from helpers.cuda import choose, opened
 from helpers.engines import differing, expected, footage, upscale
 from helpers.networks import random_weights
 
-from vsduf.engine.cuda import launchers
+from vsduf.engine.cuda import launchers, runtime
+from vsduf.engine.cuda.frames import SourceRing
 from vsduf.network.duf import DufConfig
 
 CONFIG = DufConfig(2, 4, 8, True, stem=8, merge=16, filter_hidden=16, residual_hidden=16)
@@ -17,12 +18,12 @@ LENGTH = 30
 
 
 @pytest.fixture(autouse=True, params=[*ORDERS, stand_in.BOTH[1]])
-def _place(request, monkeypatch):
+def place(request, monkeypatch):
     kind, order = ("device", "at once") if request.param == "device" else ("emulated", request.param)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (8 << 30, 9 << 30))
-    for place in stand_in.place(kind, monkeypatch, order):
-        choose(monkeypatch, place)
-        yield
+    for device in stand_in.place(kind, monkeypatch, order):
+        choose(monkeypatch, device)
+        yield device
 
 
 @pytest.fixture
@@ -110,3 +111,15 @@ def test_threads_sleep_while_they_wait(tmp_path, content, monkeypatch):
     upscale(cuda_engine, source, 5)
     cuda_engine.close()
     assert all(waits)
+
+
+def test_frames_that_a_call_is_going_to_read_keep_their_memory(place):
+    """Three calls far apart in the clip have loaded their windows before the first of them computes."""
+    source = footage(LENGTH, 5, 16, np.uint8)
+    ring = SourceRing(10, place)
+    windows = [range(7), range(10, 17), range(20, 27)]
+    loaded = [ring.load(window, {n: list(source[n]) for n in window}) for window in windows]
+    for window, slots in zip(windows, loaded, strict=True):
+        with ring.reading(slots) as read:
+            runtime.wait_for_all()
+            assert all(np.array_equal(read(n).cpu().numpy(), source[n]) for n in window)
