@@ -219,9 +219,9 @@ VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI
         "overlap:int:opt;num_streams:int:opt;scenecut:int:opt;width:int:opt;height:int:opt;square:int:opt;"
         "device:data:opt;",
         "clip:vnode;", upscale, nullptr, plugin);
-    vspapi->registerFunction(
-        "Version", "", "version:data;torch:data;cuda:data;cpu:data;devices:data[]:empty;models:data[]:empty;",
-        version, nullptr, plugin);
+    vspapi->registerFunction("Version", "",
+                             "version:data;torch:data;cuda:data;cpu:data;devices:data[]:empty;models:data[]:empty;",
+                             version, nullptr, plugin);
     vspapi->registerFunction("Bind", "upscale:func;version:func;", "", bind, nullptr, plugin);
     vspapi->registerFunction("Window", "clip:vnode;radius:int;scale:int;render:func;parallel:int;", "clip:vnode;",
                              windowCreate, nullptr, plugin);

@@ -4,8 +4,9 @@
 //   out[y*R + v, x*R + u, c] = sum_t softmax_t(logits[y, x, t, s] + bias[t, s]) * frame[y + t/5 - 2, x + t%5 - 2, c]
 //                              + residual[y, x, c, s] + bias[25 + c, s],            s = v*R + u
 //
-// Layouts: logits and residual in panels, channels t * R*R + s and c * R*R + s; bias [28, R*R]; frame [3] padded planes.
-// The logits come from the product before this, and are still in the second cache. Bound by the 25 R*R exponentials.
+// Layouts: logits and residual in panels, channels t * R*R + s and c * R*R + s; bias [28, R*R]; frame [3] padded
+// planes. The logits come from the product before this, and are still in the second cache. Bound by the 25 R*R
+// exponentials.
 
 struct Pixel {
     const float *logits, *residual;  // at the pixel's row of its panel

@@ -57,7 +57,8 @@ Features featuresOf(void *const *handles, int count) {
 template <typename Make>
 void *start(VsdufEngine *engine, void *call, const Area &area, int strips, Make make) {
     return orNull([&] {
-        auto feature = std::make_unique<Handle>(std::make_shared<Feature>(area.height, area.width, strips, engine->pool));
+        auto feature =
+            std::make_unique<Handle>(std::make_shared<Feature>(area.height, area.width, strips, engine->pool));
         engine->scheduler->add(static_cast<Call *>(call), make(*feature));
         return static_cast<void *>(feature.release());
     });
@@ -68,13 +69,15 @@ void *start(VsdufEngine *engine, void *call, const Area &area, int strips, Make 
 EXPORT int vsduf_kernels(const char **names, int most) {
     int count = 0;
     for (const Kernels *kernels : usableKernels())
-        if (count < most) names[count++] = kernels->name;
+        if (count < most)
+            names[count++] = kernels->name;
     return count;
 }
 
 EXPORT std::size_t vsduf_working_bytes(int kernels, const int *widths) {
     std::size_t floats = 0;
-    for (std::size_t size : usableKernels()[kernels]->scratchSizes({widths[0], widths[1], widths[2], widths[3], widths[4]}))
+    for (std::size_t size :
+         usableKernels()[kernels]->scratchSizes({widths[0], widths[1], widths[2], widths[3], widths[4]}))
         floats += size;
     return floats * sizeof(float);
 }
@@ -90,55 +93,57 @@ EXPORT VsdufEngine *vsduf_open(int scale, int kernels) {
 
 EXPORT int vsduf_set_stem(VsdufEngine *engine, const float *weights, int outputs) {
     return orNull([&] {
-        engine->network.stem = packMatrix(weights, 2, outputs);
-        return engine;
-    }) != nullptr;
+               engine->network.stem = packMatrix(weights, 2, outputs);
+               return engine;
+           }) != nullptr;
 }
 
 EXPORT int vsduf_add_block(VsdufEngine *engine, int inputs, int outputs, const float *low, const float *high,
                            const float *mix, const float *floor, const float *kernel, const float *bias) {
     return orNull([&] {
-        const std::size_t in = static_cast<std::size_t>(inputs) * kStrip, out = static_cast<std::size_t>(outputs) * kStrip;
-        engine->network.blocks.push_back({copyOf(low, in), copyOf(high, in), packMatrix(mix, inputs, inputs),
-                                          copyOf(floor, in), packKernel(kernel, inputs, outputs), copyOf(bias, out)});
-        return engine;
-    }) != nullptr;
+               const std::size_t in = static_cast<std::size_t>(inputs) * kStrip,
+                                 out = static_cast<std::size_t>(outputs) * kStrip;
+               engine->network.blocks.push_back({copyOf(low, in), copyOf(high, in), packMatrix(mix, inputs, inputs),
+                                                 copyOf(floor, in), packKernel(kernel, inputs, outputs),
+                                                 copyOf(bias, out)});
+               return engine;
+           }) != nullptr;
 }
 
 EXPORT int vsduf_set_merge(VsdufEngine *engine, int inputs, int outputs, const float *low, const float *high,
                            const float *padding, const float *kernel, const float *bias) {
     return orNull([&] {
-        Network &network = engine->network;
-        const std::size_t in = static_cast<std::size_t>(inputs) * kStrip;
-        network.low = copyOf(low, in);
-        network.high = copyOf(high, in);
-        network.padding = copyOf(padding, in);
-        network.merge = packKernel(kernel, inputs, outputs);
-        network.mergeBias = copyOf(bias, static_cast<std::size_t>(outputs) * kStrip);
-        return engine;
-    }) != nullptr;
+               Network &network = engine->network;
+               const std::size_t in = static_cast<std::size_t>(inputs) * kStrip;
+               network.low = copyOf(low, in);
+               network.high = copyOf(high, in);
+               network.padding = copyOf(padding, in);
+               network.merge = packKernel(kernel, inputs, outputs);
+               network.mergeBias = copyOf(bias, static_cast<std::size_t>(outputs) * kStrip);
+               return engine;
+           }) != nullptr;
 }
 
 EXPORT int vsduf_set_heads(VsdufEngine *engine, int filterHidden, int residualHidden, int filters, int residual,
-                           const float *heads, const float *low, const float *filterWeights, const float *residualWeights,
-                           const float *bias) {
+                           const float *heads, const float *low, const float *filterWeights,
+                           const float *residualWeights, const float *bias) {
     return orNull([&] {
-        Network &network = engine->network;
-        const int hidden = filterHidden + residualHidden;
-        network.heads = packMatrix(heads, network.merge.outputs, hidden);
-        network.headsLow = copyOf(low, static_cast<std::size_t>(hidden) * kStrip);
-        network.filters = packMatrix(filterWeights, filterHidden, filters);
-        network.residual = packMatrix(residualWeights, residualHidden, residual);
-        network.bias = copyOf(bias, static_cast<std::size_t>(kTaps + 3) * network.scale * network.scale);
-        return engine;
-    }) != nullptr;
+               Network &network = engine->network;
+               const int hidden = filterHidden + residualHidden;
+               network.heads = packMatrix(heads, network.merge.outputs, hidden);
+               network.headsLow = copyOf(low, static_cast<std::size_t>(hidden) * kStrip);
+               network.filters = packMatrix(filterWeights, filterHidden, filters);
+               network.residual = packMatrix(residualWeights, residualHidden, residual);
+               network.bias = copyOf(bias, static_cast<std::size_t>(kTaps + 3) * network.scale * network.scale);
+               return engine;
+           }) != nullptr;
 }
 
 EXPORT int vsduf_start(VsdufEngine *engine, int threads) {
     return orNull([&] {
-        engine->scheduler = std::make_unique<Scheduler>(*engine->kernels, engine->network.widths(), threads);
-        return engine;
-    }) != nullptr;
+               engine->scheduler = std::make_unique<Scheduler>(*engine->kernels, engine->network.widths(), threads);
+               return engine;
+           }) != nullptr;
 }
 
 EXPORT void vsduf_close(VsdufEngine *engine) {
@@ -177,18 +182,20 @@ EXPORT void *vsduf_block(VsdufEngine *engine, void *call, const int *area, int b
 EXPORT void *vsduf_add(VsdufEngine *engine, void *call, const int *area, int strips, void *const *inputs,
                        const int *firsts, int count) {
     return start(engine, call, areaOf(area), strips, [&](const Handle &out) {
-        return makeSum({firsts, firsts + count}, areaOf(area), featuresOf(inputs, count), out, engine->scheduler->threads());
+        return makeSum({firsts, firsts + count}, areaOf(area), featuresOf(inputs, count), out,
+                       engine->scheduler->threads());
     });
 }
 
 EXPORT int vsduf_finish(VsdufEngine *engine, void *call, const int *area, void *const *inputs, int count,
                         const VsdufPlanes *frame, const VsdufPlanes *picture) {
     return orNull([&] {
-        engine->scheduler->add(static_cast<Call *>(call),
-                               makeFinish(engine->network, areaOf(area), featuresOf(inputs, count), sourceOf(*frame),
-                                          planesOf(*picture), picture->top, picture->left, engine->scheduler->threads()));
-        return engine;
-    }) != nullptr;
+               engine->scheduler->add(
+                   static_cast<Call *>(call),
+                   makeFinish(engine->network, areaOf(area), featuresOf(inputs, count), sourceOf(*frame),
+                              planesOf(*picture), picture->top, picture->left, engine->scheduler->threads()));
+               return engine;
+           }) != nullptr;
 }
 
 EXPORT void vsduf_release(void *feature) { delete static_cast<Handle *>(feature); }

@@ -18,21 +18,21 @@ struct VsdufPlanes {
 /* The kernels that this processor runs, the fastest first; returns how many names were written. */
 EXPORT int vsduf_kernels(const char **names, int most);
 
-/* Bytes of working memory that a thread takes. widths: strips of the widest input of a 3x3 layer, of the widest result of a
- * block, of merge, of both heads' first layers, and of both heads' results. */
+/* Bytes of working memory that a thread takes. widths: strips of the widest input of a 3x3 layer, of the widest result
+ * of a block, of merge, of both heads' first layers, and of both heads' results. */
 EXPORT std::size_t vsduf_working_bytes(int kernels, const int *widths);
 
 /* kernels: an index into those. Then the weights are set in this order, and `vsduf_start` called. These return 0 where
  * memory or threads ran out; then only `vsduf_close` may follow. Layouts: network.h. */
 EXPORT VsdufEngine *vsduf_open(int scale, int kernels);
 EXPORT int vsduf_set_stem(VsdufEngine *, const float *weights, int outputs);
-EXPORT int vsduf_add_block(VsdufEngine *, int inputs, int outputs, const float *low, const float *high, const float *mix,
-                           const float *floor, const float *kernel, const float *bias);
+EXPORT int vsduf_add_block(VsdufEngine *, int inputs, int outputs, const float *low, const float *high,
+                           const float *mix, const float *floor, const float *kernel, const float *bias);
 EXPORT int vsduf_set_merge(VsdufEngine *, int inputs, int outputs, const float *low, const float *high,
                            const float *padding, const float *kernel, const float *bias);
 EXPORT int vsduf_set_heads(VsdufEngine *, int filterHidden, int residualHidden, int filters, int residual,
-                           const float *heads, const float *low, const float *filterWeights, const float *residualWeights,
-                           const float *bias);
+                           const float *heads, const float *low, const float *filterWeights,
+                           const float *residualWeights, const float *bias);
 EXPORT int vsduf_start(VsdufEngine *, int threads);
 
 /* Ends the threads; calls must have ended before. Features may be released later. */
@@ -50,8 +50,8 @@ EXPORT void vsduf_end(VsdufEngine *, void *call);
  * part that is wanted. The features that come back may be used in later operations before they are computed, and are
  * released by `vsduf_release`. */
 EXPORT void *vsduf_stem(VsdufEngine *, void *call, const int *area, const VsdufPlanes *frame);
-EXPORT void *vsduf_block(VsdufEngine *, void *call, const int *area, int block, int first, int last, void *const *inputs,
-                         int count);
+EXPORT void *vsduf_block(VsdufEngine *, void *call, const int *area, int block, int first, int last,
+                         void *const *inputs, int count);
 EXPORT void *vsduf_add(VsdufEngine *, void *call, const int *area, int strips, void *const *inputs, const int *firsts,
                        int count);
 EXPORT int vsduf_finish(VsdufEngine *, void *call, const int *area, void *const *inputs, int count,

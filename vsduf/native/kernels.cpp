@@ -29,7 +29,8 @@ std::vector<const vsduf::Kernels *> vsduf::usableKernels() {
     unsigned a, b, c, d;
     const bool avx = __get_cpuid(1, &a, &b, &c, &d) && allOf(c, kFma | kXsave | kAvx) && allOf(savedRegisters(), 0x06);
     if (avx && __get_cpuid_count(7, 0, &a, &b, &c, &d) && allOf(b, kAvx2)) {
-        if (allOf(b, kAvx512) && allOf(savedRegisters(), 0xE6)) found.push_back(&avx512Kernels);
+        if (allOf(b, kAvx512) && allOf(savedRegisters(), 0xE6))
+            found.push_back(&avx512Kernels);
         found.push_back(&avx2Kernels);
     }
 #endif

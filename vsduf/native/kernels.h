@@ -17,11 +17,11 @@
 
 namespace vsduf {
 
-constexpr int kStrip = 16;      // channels
-constexpr int kTile = 4;        // pixels of a Winograd tile's output, each way
-constexpr int kPatch = 6;       // pixels of its input, each way
-constexpr int kProducts = 36;   // matrix products of a tile
-constexpr int kTiles = 48;      // tiles that one thread transforms at a time, at most
+constexpr int kStrip = 16;               // channels
+constexpr int kTile = 4;                 // pixels of a Winograd tile's output, each way
+constexpr int kPatch = 6;                // pixels of its input, each way
+constexpr int kProducts = 36;            // matrix products of a tile
+constexpr int kTiles = 48;               // tiles that one thread transforms at a time, at most
 constexpr int kWidest = kTiles * kTile;  // pixels of a task's row, at most
 constexpr int kTallest = 32;             // rows of a task, at most
 constexpr int kTaps = 25;
@@ -74,11 +74,11 @@ struct Input {
     const Piece *pieces;
     int count, strips;
     const float *low, *high;
-    const Matrix *mix;          // null: none
-    const float *floor;         // of each of the mixed channels
+    const Matrix *mix;   // null: none
+    const float *floor;  // of each of the mixed channels
     const float *padding;
     Rect inside;
-    int width;                  // pixels of a feature's row
+    int width;  // pixels of a feature's row
 };
 
 struct StemJob {
@@ -106,14 +106,14 @@ struct FinishJob {
     Input input;
     const Kernel *merge;
     const float *mergeBias;
-    const Matrix *heads;     // both heads' first layers, the filters' first
+    const Matrix *heads;  // both heads' first layers, the filters' first
     const float *headsLow;
     const Matrix *filters, *residual;
-    const float *bias;       // [28, R * R], of the filters' and the residual's results
+    const float *bias;  // [28, R * R], of the filters' and the residual's results
     int scale;
     const Source *source;
     const Planes *picture;
-    int top, left;           // the picture's pixel of the tile's pixel (0, 0), LR
+    int top, left;  // the picture's pixel of the tile's pixel (0, 0), LR
 };
 
 /* A network's largest layers, in strips, by which working memory is counted. */
@@ -126,8 +126,8 @@ struct Scratch {
     Buffer ring, panels, split, products, merged, hidden, logits, patch;
 };
 
-/* The functions of one instruction set. Rectangles begin a multiple of kTile from their layer's first pixel, are no wider
- * than kWidest and no taller than kTallest. */
+/* The functions of one instruction set. Rectangles begin a multiple of kTile from their layer's first pixel, are no
+ * wider than kWidest and no taller than kTallest. */
 struct Kernels {
     const char *name;
     std::array<std::size_t, 8> (*scratchSizes)(const Widths &);  // floats

@@ -1,14 +1,14 @@
 // The layers of kernels.h out of products and transforms, for a rectangle each.
 //
-// A 3x3 layer walks its rectangle down in steps of a few rows of tiles: it fills a ring of rows with its clamped or mixed
-// input, two of which the next step uses again, transforms the step's tiles, multiplies, and transforms back. All of a
-// step's working memory is the thread's own, and about as large as the second cache.
+// A 3x3 layer walks its rectangle down in steps of a few rows of tiles: it fills a ring of rows with its clamped or
+// mixed input, two of which the next step uses again, transforms the step's tiles, multiplies, and transforms back. All
+// of a step's working memory is the thread's own, and about as large as the second cache.
 
-constexpr int kChunk = 4;                      // output strips of a step that are multiplied before they are transformed back
+constexpr int kChunk = 4;  // output strips of a step that are multiplied before they are transformed back
 constexpr std::ptrdiff_t kApart = kStrip + 16;  // floats between planes, so that they do not share the cache's sets
 constexpr int kRingPixels = (kTile + 2) * (kWidest + 2);
 constexpr int kMaxPanels = (kTiles + kPanel - 1) / kPanel;
-constexpr int kStemInputs = 2;  // strips of 27 samples and a constant
+constexpr int kStemInputs = 2;       // strips of 27 samples and a constant
 constexpr int kGroup = 96 / kPanel;  // panels of pixels that go through the heads together
 
 inline std::size_t panelFloats(int rows, int strips) {
@@ -33,12 +33,14 @@ inline std::array<std::size_t, 8> scratchSizes(const Widths &w) {
 
 inline Scratch scratch(const Widths &widths) {
     const std::array<std::size_t, 8> n = scratchSizes(widths);
-    return {Buffer(n[0]), Buffer(n[1]), Buffer(n[2]), Buffer(n[3]), Buffer(n[4]), Buffer(n[5]), Buffer(n[6]), Buffer(n[7])};
+    return {Buffer(n[0]), Buffer(n[1]), Buffer(n[2]), Buffer(n[3]),
+            Buffer(n[4]), Buffer(n[5]), Buffer(n[6]), Buffer(n[7])};
 }
 
 /* The pixels of a row, joined and clamped, in panels or in rows: pixel i's strip s at out + place(i) + s * step. */
 template <typename Place>
-INLINE void joinPixels(const Input &input, std::ptrdiff_t first, int count, float *out, std::ptrdiff_t step, Place place) {
+INLINE void joinPixels(const Input &input, std::ptrdiff_t first, int count, float *out, std::ptrdiff_t step,
+                       Place place) {
     const float *low = input.low, *high = input.high;
     for (int k = 0; k < input.count; ++k) {
         const Piece &piece = input.pieces[k];
@@ -64,7 +66,8 @@ INLINE void fillRow(const Input &input, int y, int left, int pixels, float *out,
         for (int x = from; x < to; ++x) std::memcpy(out + x * row, input.padding, row * sizeof(float));
     };
     const Rect &inside = input.inside;
-    if (y < inside.top || y >= inside.bottom) return pad(0, pixels);
+    if (y < inside.top || y >= inside.bottom)
+        return pad(0, pixels);
     const int from = std::max(0, inside.left - (left - 1)), to = std::min(pixels, inside.right - (left - 1));
     pad(0, from);
     pad(to, pixels);
@@ -78,19 +81,23 @@ INLINE void fillRow(const Input &input, int y, int left, int pixels, float *out,
         joinPixels(input, first + start, panels.start(p + 1) - start, packed + p * input.strips * kCell, kCell,
                    [](int i) { return i * kStrip; });
     }
-    multiply(packed, input.strips * kCell, panels, input.strips, input.mix->data.data(), input.strips, inRows(out + from * row, row), input.floor);
+    multiply(packed, input.strips * kCell, panels, input.strips, input.mix->data.data(), input.strips,
+             inRows(out + from * row, row), input.floor);
 }
 
-/* The 3x3 layer: calls place(y, x) for each pixel of a step, relative to its corner, for where its strip 0 goes, or null;
- * `apart` floats lie between strips there. After each step calls done(top row, rows). */
+/* The 3x3 layer: calls place(y, x) for each pixel of a step, relative to its corner, for where its strip 0 goes, or
+ * null; `apart` floats lie between strips there. After each step calls done(top row, rows). */
 template <typename Place, typename Done>
 INLINE void convolve(const Input &input, const Kernel &kernel, int first, int last, const float *bias, bool relu,
                      const Rect &rect, std::ptrdiff_t apart, Scratch &scratch, Place place, Done done) {
     const int strips = input.strips, row = strips * kStrip;
-    const int across = (rect.width() + kTile - 1) / kTile, down = std::max(1, std::min(kTiles / across, (rect.height() + kTile - 1) / kTile));
+    const int across = (rect.width() + kTile - 1) / kTile,
+              down = std::max(1, std::min(kTiles / across, (rect.height() + kTile - 1) / kTile));
     const int pixels = across * kTile + 2, lines = down * kTile + 2;
     float *ring = scratch.ring.data(), *split = scratch.split.data(), *products = scratch.products.data();
-    const auto line = [&](int y) { return ring + static_cast<std::ptrdiff_t>((y - rect.top + 1) % lines) * pixels * row; };
+    const auto line = [&](int y) {
+        return ring + static_cast<std::ptrdiff_t>((y - rect.top + 1) % lines) * pixels * row;
+    };
     for (int top = rect.top, filled = rect.top - 1; top < rect.bottom; top += down * kTile) {
         const int tiles = across * std::min(down, (rect.bottom - top + kTile - 1) / kTile);
         const Panels panels(tiles);
@@ -100,7 +107,8 @@ INLINE void convolve(const Input &input, const Kernel &kernel, int first, int la
         for (int p = 0; p < panels.count; ++p)
             for (int t = panels.start(p); t < panels.start(p + 1); ++t) {
                 const float *rows[kPatch];
-                for (int i = 0; i < kPatch; ++i) rows[i] = line(top - 1 + t / across * kTile + i) + t % across * kTile * row;
+                for (int i = 0; i < kPatch; ++i)
+                    rows[i] = line(top - 1 + t / across * kTile + i) + t % across * kTile * row;
                 transformTile(rows, strips, split + p * strips * kCell + (t - panels.start(p)) * kStrip, plane);
             }
         const std::ptrdiff_t matrix = static_cast<std::ptrdiff_t>(strips) * kStrip * kStrip;
@@ -108,14 +116,17 @@ INLINE void convolve(const Input &input, const Kernel &kernel, int first, int la
             const int chunk = std::min(kChunk, last - n), width = chunk * kStrip;
             const std::ptrdiff_t result = static_cast<std::ptrdiff_t>(tiles) * width + kApart;
             for (int k = 0; k < kProducts; ++k)
-                multiply(split + k * plane, strips * kCell, panels, strips, kernel.data.data() + (k * kernel.outputs + n) * matrix, chunk,
+                multiply(split + k * plane, strips * kCell, panels, strips,
+                         kernel.data.data() + (k * kernel.outputs + n) * matrix, chunk,
                          inRows(products + k * result, width), nullptr);
             for (int t = 0; t < tiles; ++t)
                 for (int s = 0; s < chunk; ++s) {
                     float *out[kTile * kTile];
                     for (int i = 0; i < kTile * kTile; ++i) {
                         const int y = t / across * kTile + i / kTile, x = t % across * kTile + i % kTile;
-                        float *pixel = top + y < rect.bottom && rect.left + x < rect.right ? place(top + y, rect.left + x) : nullptr;
+                        float *pixel = top + y < rect.bottom && rect.left + x < rect.right
+                                           ? place(top + y, rect.left + x)
+                                           : nullptr;
                         out[i] = pixel ? pixel + (n - first + s) * apart : nullptr;
                     }
                     untransformTile(products + t * width + s * kStrip, result, bias + (n + s) * kStrip, relu, out);
@@ -140,10 +151,13 @@ inline void stem(const StemJob &job, const Rect &rect, Scratch &scratch) {
                 float *cell = packed + p * kStemInputs * kCell + (i - panels.start(p)) * kStrip;
                 for (int k = 0; k < kStemInputs * kStrip; ++k)
                     cell[k / kStrip * kCell + k % kStrip] =
-                        k < 27 ? sample(k / 9, y + k / 3 % 3 - 1, rect.left + i + k % 3 - 1) : k == 27 ? 1.0f : 0.0f;
+                        k < 27    ? sample(k / 9, y + k / 3 % 3 - 1, rect.left + i + k % 3 - 1)
+                        : k == 27 ? 1.0f
+                                  : 0.0f;
             }
         float *out = job.out + (static_cast<std::ptrdiff_t>(y) * job.width + rect.left) * row;
-        multiply(packed, kStemInputs * kCell, panels, kStemInputs, job.weights->data.data(), job.weights->outputs, inRows(out, row), nullptr);
+        multiply(packed, kStemInputs * kCell, panels, kStemInputs, job.weights->data.data(), job.weights->outputs,
+                 inRows(out, row), nullptr);
     }
 }
 
@@ -178,18 +192,23 @@ INLINE void filterRows(const FinishJob &job, const Rect &rect, const Rect &step,
         const int count = std::min(kGroup * kPanel, pixels - first), full = count / kPanel * kPanel;
         for (int part = 0; part < 2; ++part) {  // whole panels, and the last pixels' one
             const int start = part ? full : 0, size = part ? count - full : full;
-            if (size == 0) continue;
+            if (size == 0)
+                continue;
             const Panels panels(size);
             const float *in = scratch.merged.data() + (first + start) / kPanel * merged * kCell;
             float *middles = scratch.hidden.data(), *ends = scratch.logits.data();
-            multiply(in, merged * kCell, panels, merged, job.heads->data.data(), hidden, inPanels(middles, hidden), job.headsLow);
-            multiply(middles, hidden * kCell, panels, middle, job.filters->data.data(), logits, inPanels(ends, width), nullptr);
-            multiply(middles + middle * kCell, hidden * kCell, panels, hidden - middle, job.residual->data.data(), width - logits, inPanels(ends + logits * kCell, width), nullptr);
+            multiply(in, merged * kCell, panels, merged, job.heads->data.data(), hidden, inPanels(middles, hidden),
+                     job.headsLow);
+            multiply(middles, hidden * kCell, panels, middle, job.filters->data.data(), logits, inPanels(ends, width),
+                     nullptr);
+            multiply(middles + middle * kCell, hidden * kCell, panels, hidden - middle, job.residual->data.data(),
+                     width - logits, inPanels(ends + logits * kCell, width), nullptr);
             for (int i = 0; i < size; ++i) {
                 const int at = first + start + i, y = step.top + at / step.width(), x = step.left + at % step.width();
                 const float *cell = ends + i / kPanel * width * kCell + i % kPanel * kStrip;
                 const float *frame = scratch.patch.data() + (y - rect.top) * line + x - rect.left;
-                filterPixelInto<R>(*job.picture, job.left + x, job.top + y, {cell, cell + logits * kCell, frame, line, plane}, job.bias);
+                filterPixelInto<R>(*job.picture, job.left + x, job.top + y,
+                                   {cell, cell + logits * kCell, frame, line, plane}, job.bias);
             }
         }
     }
@@ -207,9 +226,12 @@ inline void finish(const FinishJob &job, const Rect &rect, Scratch &scratch) {
         },
         [&](int y, int rows) {
             const Rect step = {y, rect.left, y + rows, rect.right};
-            if (job.scale == 2) filterRows<2>(job, rect, step, scratch);
-            if (job.scale == 3) filterRows<3>(job, rect, step, scratch);
-            if (job.scale == 4) filterRows<4>(job, rect, step, scratch);
+            if (job.scale == 2)
+                filterRows<2>(job, rect, step, scratch);
+            if (job.scale == 3)
+                filterRows<3>(job, rect, step, scratch);
+            if (job.scale == 4)
+                filterRows<4>(job, rect, step, scratch);
             top = y + rows;
         });
 }

@@ -19,7 +19,8 @@ public:
     Buffer() = default;
     explicit Buffer(std::size_t size)
         : data_(static_cast<float *>(::operator new(size * sizeof(float), kAlignment))), size_(size) {}
-    Buffer(Buffer &&other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    Buffer(Buffer &&other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
     Buffer &operator=(Buffer &&other) noexcept {
         std::swap(data_, other.data_);
         std::swap(size_, other.size_);
@@ -53,7 +54,8 @@ public:
 
     void give(Buffer buffer) {
         const std::lock_guard<std::mutex> lock(mutex_);
-        if (keeps_) free_[buffer.size()].push_back(std::move(buffer));
+        if (keeps_)
+            free_[buffer.size()].push_back(std::move(buffer));
     }
 
     /* Frees all buffers that nobody uses. */

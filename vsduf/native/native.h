@@ -9,8 +9,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-// Every function behind TARGET is compiled for these instruction sets. Standard headers are to be included before it, so
-// that no function of theirs needs a processor that the program may not run on.
+// Every function behind TARGET is compiled for these instruction sets. Standard headers are to be included before it,
+// so that no function of theirs needs a processor that the program may not run on.
 #if defined(__clang__)
 #define PRAGMA(text) _Pragma(#text)
 #define TARGET(sets) PRAGMA(clang attribute push(__attribute__((target(sets))), apply_to = function))

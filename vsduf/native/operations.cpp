@@ -23,7 +23,8 @@ int stripsOf(const Features &features) {
 class Stem : public Operation {
 public:
     Stem(const Network &network, const Area &area, const Source &source, std::shared_ptr<Feature> out, int threads)
-        : Operation(area.region, 0, threads), source_(source),
+        : Operation(area.region, 0, threads),
+          source_(source),
           job_{&source_, area.height, area.width, &network.stem, out->buffer.data()} {
         output = std::move(out);
     }
@@ -40,10 +41,15 @@ class DenseBlock : public Operation {
 public:
     DenseBlock(const Block &block, int first, int last, const Area &area, const Features &features,
                std::shared_ptr<Feature> out, int threads)
-        : Operation(area.region, 1, threads), pieces_(piecesOf(features)),
-          job_{{pieces_.data(), static_cast<int>(pieces_.size()), stripsOf(features), block.low.data(), block.high.data(),
-                &block.mix, block.floor.data(), block.floor.data(), area.around(), area.width},
-               &block.kernel, first, last, block.bias.data(), out->buffer.data()} {
+        : Operation(area.region, 1, threads),
+          pieces_(piecesOf(features)),
+          job_{{pieces_.data(), static_cast<int>(pieces_.size()), stripsOf(features), block.low.data(),
+                block.high.data(), &block.mix, block.floor.data(), block.floor.data(), area.around(), area.width},
+               &block.kernel,
+               first,
+               last,
+               block.bias.data(),
+               out->buffer.data()} {
         inputs = features;
         output = std::move(out);
     }
@@ -58,7 +64,8 @@ private:
 
 class Sum : public Operation {
 public:
-    Sum(const std::vector<int> &firsts, const Area &area, const Features &features, std::shared_ptr<Feature> out, int threads)
+    Sum(const std::vector<int> &firsts, const Area &area, const Features &features, std::shared_ptr<Feature> out,
+        int threads)
         : Operation(area.region, 0, threads) {
         for (std::size_t k = 0; k < features.size(); ++k) {
             Piece term = pieceOf(*features[k]);
@@ -79,11 +86,24 @@ class Finish : public Operation {
 public:
     Finish(const Network &network, const Area &area, const Features &features, const Source &source,
            const Planes &picture, int top, int left, int threads)
-        : Operation(area.region, 1, threads), pieces_(piecesOf(features)), source_(source), picture_(picture),
+        : Operation(area.region, 1, threads),
+          pieces_(piecesOf(features)),
+          source_(source),
+          picture_(picture),
           job_{{pieces_.data(), static_cast<int>(pieces_.size()), stripsOf(features), network.low.data(),
                 network.high.data(), nullptr, nullptr, network.padding.data(), area.around(), area.width},
-               &network.merge, network.mergeBias.data(), &network.heads, network.headsLow.data(), &network.filters,
-               &network.residual, network.bias.data(), network.scale, &source_, &picture_, top, left} {
+               &network.merge,
+               network.mergeBias.data(),
+               &network.heads,
+               network.headsLow.data(),
+               &network.filters,
+               &network.residual,
+               network.bias.data(),
+               network.scale,
+               &source_,
+               &picture_,
+               top,
+               left} {
         inputs = features;
     }
     void run(const Kernels &kernels, const Rect &rect, Scratch &scratch) const override {

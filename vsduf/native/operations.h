@@ -1,4 +1,5 @@
-// The operations of a frame, one for each method of TileNetwork (vsduf/engine/backend.py): a kernel, and what it works on.
+// The operations of a frame, one for each method of TileNetwork (vsduf/engine/backend.py): a kernel, and what it works
+// on.
 #pragma once
 
 #include "network.h"

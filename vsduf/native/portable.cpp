@@ -3,7 +3,6 @@
 #include "kernels.h"
 #include "native.h"
 
-
 namespace vsduf::portable {
 namespace {
 

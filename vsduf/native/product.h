@@ -1,9 +1,10 @@
 // Matrix products: c[i, n] = sum_k a[i, k] * b[k, n], at least low[n] where there is a floor.
 //
-// Layouts: a in panels of kPanel rows, [panel][strip of k][kPanel][16], so that a row's next value lies at a distance that
-// is known when this is compiled; b in strips of 16 columns, [strip][k][16]. The sums of one panel and kPair strips stay in
-// registers over all k. Bound by the processor's multiplications: the strips of b that a panel meets stay in its first or
-// second cache. Every sum is taken in order of k, whatever the number of rows: results do not depend on how rows are grouped.
+// Layouts: a in panels of kPanel rows, [panel][strip of k][kPanel][16], so that a row's next value lies at a distance
+// that is known when this is compiled; b in strips of 16 columns, [strip][k][16]. The sums of one panel and kPair
+// strips stay in registers over all k. Bound by the processor's multiplications: the strips of b that a panel meets
+// stay in its first or second cache. Every sum is taken in order of k, whatever the number of rows: results do not
+// depend on how rows are grouped.
 
 /* Rows of a matrix in panels that differ by one row at most: rows start(p) .. start(p + 1) are panel p's. */
 struct Panels {
@@ -22,14 +23,15 @@ void product(const float *a, const float *b, std::ptrdiff_t strip, int chunks, f
     for (int chunk = 0; chunk < chunks; ++chunk, a += kCell, b += kStrip * kStrip)
         UNROLL_4 for (int k = 0; k < kStrip; ++k) {
             Vector weights[columns];
-            UNROLL_FULLY for (int n = 0; n < columns; ++n)
-                weights[n] = load(b + n / kVectors * strip + k * kStrip + n % kVectors * kLanes);
-            UNROLL_FULLY for (int i = 0; i < M; ++i)
-                UNROLL_FULLY for (int n = 0; n < columns; ++n) sum[i][n] += weights[n] * a[i * kStrip + k];
+            UNROLL_FULLY for (int n = 0; n < columns; ++n) weights[n] =
+                load(b + n / kVectors * strip + k * kStrip + n % kVectors * kLanes);
+            UNROLL_FULLY for (int i = 0; i < M; ++i) UNROLL_FULLY for (int n = 0; n < columns; ++n) sum[i][n] +=
+                weights[n] * a[i * kStrip + k];
         }
     UNROLL_FULLY for (int n = 0; n < columns; ++n) {
         const int at = n % kVectors * kLanes;
-        const Vector floor = low ? load(low + n / kVectors * kStrip + at) : all(-std::numeric_limits<float>::infinity());
+        const Vector floor =
+            low ? load(low + n / kVectors * kStrip + at) : all(-std::numeric_limits<float>::infinity());
         UNROLL_FULLY for (int i = 0; i < M; ++i)
             store(c + i * row + n / kVectors * step + at, low ? most(sum[i][n], floor) : sum[i][n]);
     }
@@ -50,8 +52,8 @@ constexpr std::array<std::array<Product, kPanel>, kPair> allProducts(std::index_
 
 constexpr auto kProductOf = allProducts(std::make_index_sequence<kPair>());  // [strips - 1][rows - 1]
 
-/* Where a product is written: rows and strips that many floats apart; `panel` floats from one panel to the next, 0 where
- * rows follow each other across panels. */
+/* Where a product is written: rows and strips that many floats apart; `panel` floats from one panel to the next, 0
+ * where rows follow each other across panels. */
 struct Result {
     float *data;
     std::ptrdiff_t row, step, panel;

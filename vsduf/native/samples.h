@@ -2,16 +2,20 @@
 
 INLINE float fromHalf(std::uint16_t half) {
     const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16, rest = half & 0x7FFFu;
-    if (rest >= 0x7C00u) return bitsOf<float>(sign | 0x7F800000u | (rest & 0x3FFu) << 13);
-    if (rest < 0x400u) return bitsOf<float>(sign | bitsOf<std::uint32_t>(static_cast<float>(rest) * 0x1p-24f));
+    if (rest >= 0x7C00u)
+        return bitsOf<float>(sign | 0x7F800000u | (rest & 0x3FFu) << 13);
+    if (rest < 0x400u)
+        return bitsOf<float>(sign | bitsOf<std::uint32_t>(static_cast<float>(rest) * 0x1p-24f));
     return bitsOf<float>(sign | ((rest << 13) + 0x38000000u));
 }
 
 /* Rounds to the nearest, to even where two are as near; beyond the largest lies infinity. */
 INLINE std::uint16_t toHalf(float value) {
     const std::uint32_t bits = bitsOf<std::uint32_t>(value), sign = bits >> 16 & 0x8000u, rest = bits & 0x7FFFFFFFu;
-    if (rest > 0x7F800000u) return static_cast<std::uint16_t>(sign | 0x7E00u);
-    if (rest >= 0x47800000u) return static_cast<std::uint16_t>(sign | 0x7C00u);
+    if (rest > 0x7F800000u)
+        return static_cast<std::uint16_t>(sign | 0x7E00u);
+    if (rest >= 0x47800000u)
+        return static_cast<std::uint16_t>(sign | 0x7C00u);
     if (rest < 0x38800000u)  // below the least normal one: adding 0.5 leaves a half's bits at the end of a float's
         return static_cast<std::uint16_t>(sign | (bitsOf<std::uint32_t>(bitsOf<float>(rest) + 0.5f) - 0x3F000000u));
     return static_cast<std::uint16_t>(sign | (rest - 0x38000000u + 0xFFFu + (rest >> 13 & 1u)) >> 13);
@@ -21,10 +25,16 @@ INLINE float readSample(const unsigned char *row, int x, Sample sample) {
     std::uint16_t two;
     float four;
     switch (sample) {
-        case Sample::u8: return static_cast<float>(row[x]) * (1.0f / 255.0f);
-        case Sample::u16: std::memcpy(&two, row + 2 * x, 2); return static_cast<float>(two) * (1.0f / 65535.0f);
-        case Sample::f16: std::memcpy(&two, row + 2 * x, 2); return fromHalf(two);
-        case Sample::f32: break;
+        case Sample::u8:
+            return static_cast<float>(row[x]) * (1.0f / 255.0f);
+        case Sample::u16:
+            std::memcpy(&two, row + 2 * x, 2);
+            return static_cast<float>(two) * (1.0f / 65535.0f);
+        case Sample::f16:
+            std::memcpy(&two, row + 2 * x, 2);
+            return fromHalf(two);
+        case Sample::f32:
+            break;
     }
     std::memcpy(&four, row + 4 * x, 4);
     return four;
@@ -36,10 +46,18 @@ INLINE void writeSample(unsigned char *row, std::ptrdiff_t x, float value, Sampl
     const float rounded = (scaled > 0.0f ? std::min(scaled, peak) : 0.0f) + 0.5f;
     std::uint16_t two;
     switch (sample) {
-        case Sample::u8: row[x] = static_cast<unsigned char>(static_cast<std::int32_t>(rounded)); return;
-        case Sample::u16: two = static_cast<std::uint16_t>(static_cast<std::int32_t>(rounded)); break;
-        case Sample::f16: two = toHalf(value); break;
-        default: std::memcpy(row + 4 * x, &value, 4); return;
+        case Sample::u8:
+            row[x] = static_cast<unsigned char>(static_cast<std::int32_t>(rounded));
+            return;
+        case Sample::u16:
+            two = static_cast<std::uint16_t>(static_cast<std::int32_t>(rounded));
+            break;
+        case Sample::f16:
+            two = toHalf(value);
+            break;
+        default:
+            std::memcpy(row + 4 * x, &value, 4);
+            return;
     }
     std::memcpy(row + 2 * x, &two, 2);
 }

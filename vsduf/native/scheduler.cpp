@@ -31,10 +31,13 @@ Rect Grid::at(int index) const {
 }
 
 std::vector<int> Grid::meeting(const Rect &rect) const {
-    const int top = std::max(rect.top, region.top) - region.top, bottom = std::min(rect.bottom, region.bottom) - region.top;
-    const int left = std::max(rect.left, region.left) - region.left, right = std::min(rect.right, region.right) - region.left;
+    const int top = std::max(rect.top, region.top) - region.top,
+              bottom = std::min(rect.bottom, region.bottom) - region.top;
+    const int left = std::max(rect.left, region.left) - region.left,
+              right = std::min(rect.right, region.right) - region.left;
     std::vector<int> found;
-    if (top >= bottom || left >= right) return found;
+    if (top >= bottom || left >= right)
+        return found;
     for (int y = top / rows; y <= (bottom - 1) / rows; ++y)
         for (int x = left / columns; x <= (right - 1) / columns; ++x) found.push_back(y * across + x);
     return found;
@@ -47,8 +50,10 @@ Rect Operation::inputOf(int index) const {
 
 bool Scheduler::Later::operator()(const Task *a, const Task *b) const {
     const Operation &x = *a->operation, &y = *b->operation;
-    if (x.call->number != y.call->number) return x.call->number > y.call->number;
-    if (x.number != y.number) return x.number > y.number;
+    if (x.call->number != y.call->number)
+        return x.call->number > y.call->number;
+    if (x.number != y.number)
+        return x.number > y.number;
     return a->index > b->index;
 }
 
@@ -57,7 +62,8 @@ Scheduler::Scheduler(const Kernels &kernels, const Widths &widths, int threads) 
     try {
         for (int i = 0; i < threads; ++i) threads_.emplace_back(&Scheduler::work, this, i);
     } catch (const std::system_error &) {
-        if (threads_.empty()) throw;  // with fewer threads than wanted, those that there are do all tasks
+        if (threads_.empty())
+            throw;  // with fewer threads than wanted, those that there are do all tasks
     }
 }
 
@@ -83,7 +89,8 @@ void Scheduler::add(Call *call, const std::shared_ptr<Operation> &operation) {
         operation->number = operations_++;
         operation->left = operation->grid.count();
         ++call->left;
-        if (operation->output) operation->output->producer = operation;
+        if (operation->output)
+            operation->output->producer = operation;
         for (int i = 0; i < operation->grid.count(); ++i) {
             Task &task = operation->tasks[i];
             task.operation = operation;
@@ -114,7 +121,8 @@ void Scheduler::work(int thread) {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
         ready_.wait(lock, [&] { return stops_ || !queue_.empty(); });
-        if (stops_) return;
+        if (stops_)
+            return;
         Task *task = queue_.top();
         queue_.pop();
         const std::shared_ptr<Operation> operation = task->operation;
@@ -141,9 +149,11 @@ void Scheduler::complete(Task *task) {
         return;
     }
     operation.inputs.clear();
-    if (operation.output) operation.output->producer.reset();
+    if (operation.output)
+        operation.output->producer.reset();
     operation.output.reset();
-    if (--operation.call->left == 0) finished_.notify_all();
+    if (--operation.call->left == 0)
+        finished_.notify_all();
     task->operation.reset();
 }
 

@@ -1,8 +1,8 @@
 // Runs tasks on a fixed number of threads, each when those that it depends on are done.
 //
 // An operation makes one feature (or a part of the picture) for one call, cut into a grid of tasks: rectangles that one
-// thread computes from input to output, milliseconds long. Threads meet only to take a task: no task waits inside, and a
-// thread without one sleeps. Ready tasks are taken in order of calls, so that the earliest frame is finished first.
+// thread computes from input to output, milliseconds long. Threads meet only to take a task: no task waits inside, and
+// a thread without one sleeps. Ready tasks are taken in order of calls, so that the earliest frame is finished first.
 #pragma once
 
 #include <condition_variable>
@@ -28,7 +28,10 @@ struct Feature {
     std::shared_ptr<Operation> producer;  // null when all of it is computed
 
     Feature(int h, int w, int s, std::shared_ptr<BufferPool> from)
-        : height(h), width(w), strips(s), pool(std::move(from)),
+        : height(h),
+          width(w),
+          strips(s),
+          pool(std::move(from)),
           buffer(pool->take(static_cast<std::size_t>(h) * w * s * kStrip)) {}
     Feature(const Feature &) = delete;
     Feature &operator=(const Feature &) = delete;

@@ -2,11 +2,12 @@
 //
 //     out = A' [(G k G') * (B' in B)] A      for each 4x4 pixels of a channel, from 6x6 pixels of every input channel
 //
-// (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.) These are B' in B and A' m A; the 36 matrix
-// products between them are product.h's, and G k G' is taken once (network.cpp).
+// (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.) These are B' in B and A' m A; the 36
+// matrix products between them are product.h's, and G k G' is taken once (network.cpp).
 //
-// Layouts: `in` six rows [pixels][strips][16]; transformed [36][panels][strips][kPanel][16]; products [36][tiles][strips][16].
-// Bound by the loads and stores of the second cache; two to three hundredths of a layer's time.
+// Layouts: `in` six rows [pixels][strips][16]; transformed [36][panels][strips][kPanel][16]; products
+// [36][tiles][strips][16]. Bound by the loads and stores of the second cache; two to three hundredths of a layer's
+// time.
 
 INLINE void transformSix(const Vector *d, Vector *out, int step) {
     const Vector d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
@@ -35,14 +36,15 @@ INLINE void transformTile(const float *const *rows, int strips, float *out, std:
             Vector half[kProducts];
             UNROLL_FULLY for (int j = 0; j < kPatch; ++j) {
                 Vector column[kProducts];
-                UNROLL_FULLY for (int i = 0; i < kPatch; ++i)
-                    column[i * kPatch] = load(rows[i] + j * strips * kStrip + at);
+                UNROLL_FULLY for (int i = 0; i < kPatch; ++i) column[i * kPatch] =
+                    load(rows[i] + j * strips * kStrip + at);
                 transformSix(column, half + j, kPatch);
             }
             UNROLL_FULLY for (int i = 0; i < kPatch; ++i) {
                 Vector row[kPatch];
                 transformSix(half + i * kPatch, row, 1);
-                UNROLL_FULLY for (int j = 0; j < kPatch; ++j) store(out + (i * kPatch + j) * plane + s * kCell + to, row[j]);
+                UNROLL_FULLY for (int j = 0; j < kPatch; ++j)
+                    store(out + (i * kPatch + j) * plane + s * kCell + to, row[j]);
             }
         }
 }
@@ -61,8 +63,8 @@ INLINE void untransformTile(const float *in, std::ptrdiff_t plane, const float *
         UNROLL_FULLY for (int i = 0; i < kTile; ++i) {
             Vector row[kTile];
             untransformSix(half + i * kPatch, row, 1);
-            UNROLL_FULLY for (int j = 0; j < kTile; ++j)
-                if (float *pixel = out[i * kTile + j]) store(pixel + at, most(row[j] + added, floor));
+            UNROLL_FULLY for (int j = 0; j < kTile; ++j) if (float *pixel = out[i * kTile + j])
+                store(pixel + at, most(row[j] + added, floor));
         }
     }
 }
