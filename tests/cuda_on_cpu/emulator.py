@@ -3,9 +3,10 @@
 Raises errors that CuPy does not check for: arguments of another number, size or kind than the kernel's, launch shapes
 that no device takes, and barriers that some threads miss. Shared memory holds NaN until it is written.
 
-COC_ORDER=0|1|2 runs threads forwards, backwards or shuffled. COC_SANITIZE=undefined finds misaligned vectors; COC_SANITIZE=address, with LD_PRELOAD=$(g++
--print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0, accesses out of bounds; import everything before the first
-kernel then, since an import after it is reported as an underflow. Says nothing about speed.
+COC_ORDER=0|1|2 runs threads forwards, backwards or shuffled. COC_SANITIZE=undefined finds misaligned vectors;
+COC_SANITIZE=address, with LD_PRELOAD=$(g++ -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0, accesses out of
+bounds; import everything before the first kernel then, since an import after it is reported as an underflow. The times
+that kernels take here say nothing about their speed.
 """
 
 from __future__ import annotations
