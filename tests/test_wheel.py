@@ -114,7 +114,7 @@ def hook():
 
 
 @pytest.mark.parametrize(("platform", "compiler", "word"), [
-    ("linux", "c++", "-fPIC"), ("darwin", "c++", "dynamic_lookup"), ("win32", "cl", "/LD"),
+    ("linux", "c++", "-fPIC"), ("darwin", "c++", "dynamic_lookup"), ("win32", sys.executable, "ziglang"),
 ])  # fmt: skip
 def test_the_compiler_s_command_line(hook, monkeypatch, platform, compiler, word):
     monkeypatch.delenv("CXX", raising=False)
