@@ -50,6 +50,7 @@ DOORS = {  # library: the rooms or modules that may import it
         "filter", "film", "analysis", "preview", "bench", "cli.preview", "cli.upscale", "engine.cpu.library",
     },
     "cupy": {"engine.cuda.runtime"},
+    "ffmpeg": {"film.command"},
     "imageio_ffmpeg": {"film.probe"},
     "h5py": {"network.conventions"},
     "matplotlib": {"evaluation.figures", "training.curves", "bench.report"},

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+
+import ffmpeg
 
 from vsduf.film import probe
 from vsduf.film.containers import Container
@@ -16,6 +19,8 @@ from vsduf.film.timeline import Timeline
 
 QUIET = ("-hide_banner", "-nostdin", "-y", "-loglevel", "error")
 REPORT = ("-progress", "pipe:1", "-stats_period", "60")
+FILM, TARGET = "film", "target"  # stand for the names, which ffmpeg-python takes in UTF-8 alone
+NO_STREAM = "d:999?"  # of the film, which is an input for its tags and chapters also where no stream of it is mapped
 PICTURES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}  # codec of a cover: its ending and type
 
 
@@ -44,7 +49,7 @@ class Streams:
             words += moved("-output_ts_offset", -clock.start)
         words += self._tags(0, self.film.track, clock.stale)
         for i, way in enumerate(self.mapped, start=1):
-            words += ["-map", f"1:{way.stream.index}", *way.options(i)]
+            words += way.options(i)
             words += self._tags(i, way.stream.index, () if way.codec == "copy" else clock.stale)
             if i in self.delays:
                 words += [f"-bsf:{i}", f"setts=ts=TS+{float(self.delays[i]):.6f}/TB"]
@@ -82,12 +87,7 @@ def command(
     box: the kind of file. video: the encoder's options. times: of the frames. streams: what comes from the film.
     seconds: how much of that film is read, None for all of it.
     """
-    words = [probe.program(), *QUIET, *REPORT, "-copyts"]  # one clock for both inputs: nothing moves against the sound
-    words += [*moved("-itsoffset", -times.lead), "-f", "matroska", "-i", "pipe:0"]
-    if streams is not None:
-        words += ["-t", f"{seconds}"] if seconds else []
-        words += ["-i", str(streams.film.path.absolute())]
-    words += ["-map", "0:v:0", "-c", "copy"]
+    words = ["-c", "copy"]
     words += [word for name, value in video.items() for word in (f"-{name}:v:0", value)]
     words += ["-filter:v:0", "copy"]  # to aligned memory: raw Matroska has none, and the encoder dnxhd crashes then
     words += ["-fps_mode:v:0", "passthrough"]  # no frame is dropped or repeated
@@ -99,7 +99,30 @@ def command(
         if times.constant:  # ffmpeg 5.1 gives the last frame no duration, and players do not show it then
             words += ["-bsf:v:0", f"setts=pts=PTS:dts=DTS:duration={round(1 / (times.rate * times.tick))}"]
     words += streams.options() if streams is not None else []
-    return [*words, *(word for name, value in box.options.items() for word in (f"-{name}", value)), str(target)]
+    words += [word for name, value in box.options.items() for word in (f"-{name}", value)]
+    inputs = [ffmpeg.input("pipe:0", format="matroska", **_named(moved("-itsoffset", -times.lead)))["v:0"]]
+    names = {TARGET: str(target)}
+    if streams is not None:
+        film = ffmpeg.input(FILM, **({"t": seconds} if seconds else {}))
+        inputs += [film[str(way.stream.index)] for way in streams.mapped] or [film[NO_STREAM]]
+        names[FILM] = str(streams.film.path.absolute())
+    start = [probe.program(), *QUIET, *REPORT, "-copyts"]  # one clock for both inputs: nothing moves against the sound
+    once, several = _split(words)
+    args = ffmpeg.compile(ffmpeg.output(*inputs, TARGET, **_named(once)), cmd=start)
+    return [names.get(word, word) for word in (*args[:-1], *several, args[-1])]
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns the options that are given once, and those that are repeated, which ffmpeg-python has no form for."""
+    counts = Counter(words[::2])
+    pairs = list(zip(words[::2], words[1::2], strict=True))
+    once, several = ([pair for pair in pairs if (counts[pair[0]] > 1) == more] for more in (False, True))
+    return [word for pair in once for word in pair], [word for pair in several for word in pair]
+
+
+def _named(words: Sequence[str]) -> dict[str, str]:
+    """Returns options and their values as ffmpeg-python takes them."""
+    return {name.removeprefix("-"): value for name, value in zip(words[::2], words[1::2], strict=True)}
 
 
 def moved(option: str, seconds: Fraction | int) -> list[str]:
