@@ -61,13 +61,17 @@ def test_tiled_equals_untiled(size, border, cache_features, streaming):
         np.testing.assert_allclose(upscale(tiled, source, n), upscale(whole, source, n), atol=3e-6)
 
 
-def test_threads_end_with_the_engine():
+@pytest.mark.parametrize("closes", [True, False])
+def test_threads_end_with_the_engine(closes):
     weights, source = random_weights(DufConfig(2, 6, 32, True)), footage(4, 6, 8)
     before = psutil.Process().num_threads()
     engine = make(weights, source, threads=3)
-    upscale(engine, source, 1)
+    upscale(engine, source, 0)
     assert psutil.Process().num_threads() >= before + 3
-    engine.close()
+    if closes:
+        engine.close()
+    else:
+        del engine
     assert psutil.Process().num_threads() < before + 3
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -55,21 +56,26 @@ class Engine:
         self.width, self.height, self.overlap, self.warn = width, height, overlap, warn
         self.extension = _extension(model)
         with _one_torch_thread():
-            folded = fold(model.network())
-        self._backend = backend(folded, self.extension)
-        self.at_once, self._pictures = self._backend.at_once, 0
+            self._backend = backend(fold(model.network()), self.extension)
+        self.at_once, self._pictures, self._process = self._backend.at_once, 0, os.getpid()
         self.half = False
         self._use(plan)
 
     def __call__(self, window: Sequence[int], frames: Mapping[int, Planes], out: Planes) -> None:
-        """Writes one frame; see `upscaler.Upscaler`. Where memory runs out, tiles are halved, with one warning."""
+        """Writes one frame; see `upscaler.Upscaler`. Where memory runs out, tiles are halved, with one warning.
+
+        Raises DeviceError in a process that was forked after the engine was opened: threads are not copied by a fork.
+        """
+        if self._process != os.getpid():
+            raise DeviceError("the engine belongs to the process that opened it; open another one after the fork")
         self._backend.make(window, frames, out, lambda source, picture: self._compute(window, source, picture))
 
     def close(self) -> None:
-        """Frees all memory; the engine is not called again."""
-        reservations.release(self)
-        self._caches.clear()
-        self._backend.close()
+        """Frees all memory; the engine is not called again. Does nothing in a process that was forked meanwhile."""
+        if self._process == os.getpid():
+            reservations.release(self)
+            self._caches.clear()
+            self._backend.close()
 
     def _use(self, plan: TilePlan) -> None:
         self.plan = plan
@@ -162,7 +168,11 @@ def open_engine(
 
 @contextmanager
 def _one_torch_thread() -> Iterator[None]:
-    """Keeps torch from sharing small tensors out over threads, which takes many times as long beside other programs."""
+    """Keeps torch from sharing small tensors out over threads.
+
+    That takes many times as long beside other programs; and OpenMP's threads do not exist in a forked process, which
+    would wait for them forever.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -204,7 +214,7 @@ def _device(
     config: DufConfig,
     warn: Callable[[str], None],
 ) -> tuple[Opener, DeviceMemory]:
-    """Returns what opens the device, and its memory; warns once where plain torch stands in for the CUDA kernels."""
+    """Returns the device's opener and its memory; warns once where plain torch replaces the CUDA kernels."""
     if choice.on_cpu:
         from vsduf.engine.cpu import backend as cpu
 
@@ -227,7 +237,7 @@ def _extension(model: Weights) -> int:
 
 
 def _warn_once(fact: str | None, warn: Callable[[str], None]) -> None:
-    """Warns of a fact about the whole process, once in its life."""
+    """Warns of a fact about the whole process; only the first time."""
     if fact is None:
         return
     with _warned_lock:

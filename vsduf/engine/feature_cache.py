@@ -93,9 +93,7 @@ class FeatureCache:
         key = ("features", first, self._context(request, at, first))
         entry = self._find(key) or self._store(key, Entry())
         for level in range(first + len(entry.features), last + 1):
-            made = (
-                self._accumulate(request, at, level) if level else self.network.stem(request.source(request.window[at]))
-            )
+            made = self._accumulate(request, at, level) if level else self._stem(request, at)
             entry.features.append(made)
         return entry.features[: last + 1 - first]
 

@@ -1,11 +1,13 @@
 """The network's operations on the CPU. Each is started here and returns at once; the library's threads compute it.
 
-A feature that an operation returns may go into the next one before it is computed: the library holds that one back.
+A feature may be the input of an operation before it is computed: the library starts the tasks that read it later.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,27 +20,31 @@ from vsduf.upscaler import Planes
 
 
 def working_bytes(config: DufConfig, threads: int) -> int:
-    """Returns the bytes of working memory that so many threads take."""
+    """Returns the bytes of working memory that `threads` threads take."""
     return threads * int(library().vsduf_working_bytes(0, (INTEGER * 5)(*widths(config))))
 
 
 class Feature:
-    """A feature of a tile in the library's memory. strips: of 16 channels. size: floats."""
+    """A feature of a tile in the library's memory. strips: groups of 16 channels. size: number of floats.
+
+    In a forked process it is not released: a thread that the fork did not copy may have held the library's lock.
+    """
 
     def __init__(self, handle: int | None, strips: int, size: int) -> None:
         if not handle:
             raise MemoryError
-        self.handle, self.strips, self.size = handle, strips, size
+        self.handle, self.strips, self.size, self.process = handle, strips, size, os.getpid()
 
     def __del__(self) -> None:
-        if getattr(self, "handle", None):
+        if getattr(self, "process", None) == os.getpid():
             library().vsduf_release(self.handle)
 
 
 class NativeEngine:
-    """The library's engine: packed weights and threads. call: the one that operations belong to.
+    """The library's engine: packed weights and threads, which end with `close` or when nobody holds the object.
 
-    kernels: a name of `library.kernels()`, default the fastest. Raises MemoryError.
+    kernels_name: one of `library.kernels()`, default the fastest. call: that of the frame whose operations are being
+    started. Raises MemoryError.
     """
 
     def __init__(self, folded: Folded, threads: int, kernels_name: str | None = None) -> None:
@@ -47,13 +53,11 @@ class NativeEngine:
         self.handle = library().vsduf_open(folded.config.scale, index)
         if not self.handle:
             raise MemoryError
-        try:
-            pack(self.handle, folded)
-            if not library().vsduf_start(self.handle, threads):
-                raise MemoryError
-        except BaseException:
-            self.close()
-            raise
+        self._closing = weakref.finalize(self, _close, self.handle, os.getpid())
+        self._closing.atexit = False  # frames may still be computed then
+        pack(self.handle, folded)
+        if not library().vsduf_start(self.handle, threads):
+            raise MemoryError
 
     def begin(self) -> int:
         """Begins a call, which the operations after it belong to, and returns it."""
@@ -64,11 +68,11 @@ class NativeEngine:
         return self.call
 
     def end(self, call: int) -> None:
-        """Returns when all operations of a call are done."""
+        """Waits until all operations of a call are done, and frees the call."""
         library().vsduf_end(self.handle, call)
 
     def settle(self) -> None:
-        """Returns when all operations so far of the present call are done."""
+        """Waits until the operations that the present call has started are done."""
         library().vsduf_wait(self.handle, self.call)
 
     def trim(self) -> None:
@@ -77,9 +81,14 @@ class NativeEngine:
 
     def close(self) -> None:
         """Ends the threads and frees the weights."""
-        if self.handle:
-            library().vsduf_close(self.handle)
+        self._closing()
         self.handle = 0
+
+
+def _close(engine: int, process: int) -> None:
+    """Closes an engine of the library; not in a forked process, where the threads to wait for do not exist."""
+    if process == os.getpid():
+        library().vsduf_close(engine)
 
 
 class CpuTileNetwork:
@@ -135,7 +144,7 @@ class CpuTileNetwork:
         return Feature(handle, strips, strips * 16 * self.tile.height * self.tile.width)
 
     def _area(self, grown: int) -> ctypes.Array[ctypes.c_int]:
-        """The tile's size, and its interior grown by so many pixels at every side: top, left, bottom, right."""
+        """Returns height and width of the tile; top, left, bottom and right of its interior grown at every side."""
         tile, rows, columns = self.tile, self.tile.interior.rows, self.tile.interior.columns
         top, left = max(0, rows.start - grown), max(0, columns.start - grown)
         bottom, right = min(tile.height, rows.stop + grown), min(tile.width, columns.stop + grown)
