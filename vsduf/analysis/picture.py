@@ -85,7 +85,7 @@ def _smooth(frame: Luma) -> Luma:
 
 
 def _ends(bright: NDArray[np.bool_]) -> tuple[int, int]:
-    """Returns how many are dark at either end, made even; none where that is too much of the whole."""
+    """Returns how many lines are dark at either end, made even; none where that is too much of the whole."""
     first, last = int(bright.argmax()), int(bright[::-1].argmax())
     most = MOST_BORDER * len(bright)
     return tuple(side // 2 * 2 if 2 <= side <= most else 0 for side in (first, last))  # type: ignore[return-value]

@@ -15,7 +15,7 @@ from vsduf.network.dynamic_upsample import TAPS
 from vsduf.upscaler import clamped_window
 
 PLAIN, WINOGRAD = 9.0, 36 / 16  # multiply-adds of a 3x3 kernel for one pixel: written out, and by F(4x4, 3x3)
-ROWS, CHANNELS = 4800, 256  # of the matrices: a step of the network's merge
+ROWS, CHANNELS = 4800, 256  # of the matrices, as large as a step of the network's merge
 
 
 @dataclass

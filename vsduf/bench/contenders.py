@@ -1,4 +1,4 @@
-"""The filters compared: core.duf.Upscale, the plain network in torch, and the inference filters of vs-mlrt."""
+"""The filters compared: core.duf.Upscale, the network in plain torch, and the inference filters of vs-mlrt."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ VSDUF, PLAIN = "core.duf.Upscale", "plain torch"
 class Peer:
     """How one of vs-mlrt's filters is called.
 
-    volumes: whether 3-D convolutions are fast there. stream_each: whether it needs a stream for each core. options:
-    further arguments. OpenVINO computes in bfloat16 by default where the processor has it, at 58 dB.
+    volumes: whether its 3-D convolutions are fast. stream_each: whether it needs a stream for each core. options:
+    further arguments; OpenVINO by default computes in bfloat16 where the processor has it, which is exact to 58 dB.
     """
 
     volumes: bool
@@ -80,7 +80,7 @@ def clip_of(source: NDArray[np.float32]) -> vs.VideoNode:
 def upscale_filter(clip: vs.VideoNode, weights: Weights, folder: Path, device_id: int, half: bool) -> Contender:
     """Returns `core.duf.Upscale` in a real VapourSynth graph; raises ArgumentError if the plugin is not installed.
 
-    folder: takes the weights file. half: the precision that the device has by default.
+    folder: where the weights file is written. half: the precision that the device has by default.
     """
     if not hasattr(vs.core, "duf"):
         raise ArgumentError("core.duf is not in VapourSynth's plugin folder; install vsduf again into this environment")
@@ -117,7 +117,7 @@ def check_peers() -> None:
 def peers(clip: vs.VideoNode, weights: Weights, folder: Path) -> Iterator[Contender]:
     """Yields `core.ov.Model` and `core.ort.Model` on seven shifted clips, each with the graph and streams that suit it.
 
-    Making one compiles the network, which takes seconds. folder: takes the ONNX files.
+    Each compiles the network when it is made, which takes seconds. folder: where the ONNX files are written.
     """
     shifted = [clip[k : clip.num_frames - WINDOW + 1 + k] for k in range(WINDOW)]
     for name, peer in PEERS.items():

@@ -50,7 +50,7 @@ class Trial:
 
     @property
     def title(self) -> str:
-        """Names source size, scale and network, for a table or a chart."""
+        """The title of the trial's table and chart: source size, scale and network."""
         network = f"{self.layers} layers" + ("" if self.width == "full" else f", {self.width}")
         return f"{self.size[0]}x{self.size[1]} x{self.scale}, {network}"
 
@@ -134,7 +134,7 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Returns the processor's name, or its architecture if the system does not tell the name."""
+    """Returns the processor's name, or its architecture where the system does not state the name."""
     known = Path("/proc/cpuinfo")
     lines = known.read_text().splitlines() if known.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

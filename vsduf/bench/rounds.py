@@ -52,7 +52,7 @@ def measure(
 ) -> list[Result]:
     """Times `batch` frames of each contender per round, in turn; a first round, of frames 0 to `batch`, is not counted.
 
-    progress: takes the number of rounds done and the name of the contender whose turn it is.
+    progress: called with the number of rounds done and the name of the contender that is timed next.
     """
     results = [Result(contender) for contender in contenders]
     last: list[Planes] = []
@@ -73,7 +73,7 @@ def measure(
 
 
 def unequal(results: Sequence[Result]) -> list[Result]:
-    """Returns those whose frame differs from core.duf.Upscale's: under 60 dB, or 55 dB if one has half precision."""
+    """Returns the results whose frame differs from core.duf.Upscale's: under 60 dB, or 55 dB in half precision."""
     halves = {r.contender.form for r in results if r.contender.half and r.contender.name == VSDUF}
     found = []
     for result in results:

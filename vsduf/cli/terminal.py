@@ -170,10 +170,10 @@ class Progress:
 
 
 class Notes(logging.Handler):
-    """Says log records, such as VapourSynth's warnings, one line a record."""
+    """Prints log records, such as VapourSynth's warnings, one line a record."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Says one record."""
+        """Prints one record."""
         say(record.getMessage())
 
 

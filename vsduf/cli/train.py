@@ -66,13 +66,13 @@ def device(device_id: int | None) -> torch.device:
 
 
 def sentence(row: Row) -> str:
-    """Returns a validation in words."""
+    """Returns a sentence with the scores of a validation."""
     scores = f"{row.psnr:.2f} dB (bicubic {row.bicubic:.2f}), temporal gain {row.temporal_gain:.3f} dB"
     return f"step {row.step}: loss {row.loss:.5f}, {scores}, {row.drawing:.0%} of the time for samples"
 
 
 def shown_by(progress: Progress) -> Callable[[State], None]:
-    """Returns a callback that shows step, loss and validation PSNR, and says each validation on a line of its own."""
+    """Returns a callback that shows step, loss and validation PSNR, and prints each validation on a line of its own."""
     found = ""
 
     def show(state: State) -> None:

@@ -1,4 +1,4 @@
-"""Passes frames through a real encoder and decoder: what is left has the artefacts of real video, not imitations."""
+"""Encodes frames by a real encoder and decodes them again, which leaves the artefacts of real video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the low-resolution clip that a recipe leaves of a clean, high-resolution one."""
+"""Degrades clean, high-resolution clips to low resolution by a recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes of degradations: the ranges that training draws from, and the recipes that models are judged by."""
+"""Recipes of degradations: the ranges that training draws from, and the recipes that models are scored with."""
 
 from __future__ import annotations
 

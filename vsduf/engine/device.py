@@ -1,4 +1,4 @@
-"""Which device computes, and in which precision."""
+"""Chooses the device that computes, and its precision."""
 
 from __future__ import annotations
 

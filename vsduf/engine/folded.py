@@ -1,11 +1,11 @@
-"""The network as inference runs it: batch norms folded away, kernels in time taken apart.
+"""The network as inference runs it: batch norms folded into convolutions, 3x3x3 kernels split into three of 3x3.
 
-Two identities do all of it. With s a batch norm's slope and b its offset,
+Two identities are used. With s a batch norm's slope and b its offset,
 
     relu(s * x + b) = s * (clamp(x) - t),    t = -b / s,   clamp to [t, inf) if s > 0, to (-inf, t] if s < 0
 
 so BN + ReLU is one clamp, while s and t go into the convolution behind it. And a kernel of three frames is three
-kernels of one frame each, whose results are added: a frame's share in its neighbours' results is computed once.
+kernels of one frame each, whose results are added: a frame's part of its neighbours' results is computed once.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _fold_block(block: DenseBlock) -> Block:
 
 
 def _fold_before(norm: nn.BatchNorm3d, weight: Tensor, bias: Tensor | None) -> tuple[Clamp, Tensor, Tensor]:
-    """The clamp that stands for BN + ReLU, and the convolution behind it that takes the clamp's result."""
+    """Returns the clamp that replaces BN + ReLU, and weight and bias of the convolution that reads its result."""
     slope, offset = _affine(norm)
     flat = slope == 0  # a dead channel is the constant relu(offset): clamped to 1, weighed by it
     zero = torch.where(flat, torch.zeros_like(slope), -offset / torch.where(flat, torch.ones_like(slope), slope))

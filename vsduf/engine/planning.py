@@ -1,4 +1,4 @@
-"""How much memory a picture takes, and the tiles with which it fits."""
+"""Plans tiles: the largest with which a picture's features fit into memory."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from vsduf.engine.tiles import count
 from vsduf.network.duf import DufConfig
 from vsduf.upscaler import RADIUS, WINDOW
 
-SHARE = 0.6  # of free memory that an engine plans to use: the source, other filters and the encoder want some too
+SHARE = 0.6  # of free memory that an engine plans to use: the source, other filters and the encoder need memory too
 
 
 @dataclass(frozen=True)
 class DeviceMemory:
-    """A device's memory. budget: bytes for features and working memory. working_bytes: the latter, by a tile's width.
+    """A device's memory. budget: bytes for all. working_bytes: of working memory, by a tile's width.
 
-    more_frames: frames beside the one that is finished next whose features are held at the same time.
+    more_frames: how many further frames are computed at the same time, and hold features.
     """
 
     budget: int
@@ -27,7 +27,7 @@ class DeviceMemory:
 
 @dataclass(frozen=True)
 class TilePlan:
-    """size: (width, height) of tiles in LR pixels with their overlap, None for the whole picture.
+    """How a picture is cut. size: (width, height) of tiles in LR pixels with overlap, None for the whole picture.
 
     cache_features: whether features are kept from one frame to the next; without, a frame is computed from its window
     alone. planned: bytes that the plan takes, 0 if the user chose the tiles.
@@ -41,8 +41,8 @@ class TilePlan:
 def cached_channels(config: DufConfig, idle_frames: int) -> int:
     """Returns the channels of one LR pixel that a feature cache holds at most between two calls in linear order.
 
-    A level's features stay until the window's centre has passed their frame, its partial sums until both neighbours
-    have.
+    The features of a frame stay until the window's centre has passed it; its partial sums, until the centre has passed
+    its neighbours too.
     """
     stem, growth, held = config.stem, config.growth, RADIUS + 1 + idle_frames
     if config.streaming:

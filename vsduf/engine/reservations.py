@@ -1,4 +1,4 @@
-"""Remembers the memory that engines have planned but not allocated yet, so that two of them do not plan the same bytes.
+"""Records the memory that engines have planned but not allocated yet, so that two of them do not plan the same bytes.
 
 An engine allocates during its first frames, after all engines of a script are open. Where memory runs out then, Linux
 reports it and tiles are halved; Windows moves a graphics card's memory to main memory instead, and frames take ten
@@ -15,13 +15,13 @@ _lock = threading.Lock()
 
 
 def reserve(owner: object, device: str, size: int) -> None:
-    """Notes that `owner` will allocate `size` bytes of a device; undone by `release`, or when `owner` is collected."""
+    """Records that `owner` will allocate `size` bytes of a device, until `release` or until `owner` is collected."""
     with _lock:
         _planned[owner] = (device, size)
 
 
 def release(owner: object) -> None:
-    """Forgets what `owner` has reserved: it has allocated its memory, or is closed."""
+    """Removes the reservation of `owner`, which has allocated its memory or is closed."""
     with _lock:
         _planned.pop(owner, None)
 

@@ -1,4 +1,4 @@
-"""Working memory by name, which grows to what is asked for and is used again."""
+"""Reuses working memory: named buffers that grow to the largest size asked for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGE, APART = 1024, 16  # floats: see `planes`
 
 
 class Scratch:
-    """Buffers that all tiles of one device share; what a name stands for is overwritten by its next use."""
+    """Buffers that all tiles of one device share; the next `take` of a name uses the same memory."""
 
     def __init__(self, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> None:
         self.device, self.dtype = torch.device(device), dtype

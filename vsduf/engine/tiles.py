@@ -1,4 +1,4 @@
-"""How a picture is cut into tiles: what each computes, and which of its pixels it gives."""
+"""Cuts a picture into tiles: rectangles that overlap, each with the interior that goes into the output."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ SMALLEST = 16  # LR pixels; below that nearly all of a tile is overlap
 
 
 def smallest(overlap: int) -> int:
-    """Returns the least sides of a tile that is worth computing, in LR pixels: at least a third is not overlap."""
+    """Returns the least side of a tile that is worth computing, in LR pixels: at least a third of it is interior."""
     return 2 * overlap + max(SMALLEST, overlap)
 
 
 @dataclass(frozen=True)
 class Interior:
-    """The pixels of a tile that it gives, counted from the tile's own corner, and where they lie in the picture."""
+    """The pixels of a tile that go into the output. rows, columns: in the tile. top, left: in the picture."""
 
     rows: range
     columns: range
@@ -36,10 +36,10 @@ class Tile:
 
 
 def cut(height: int, width: int, size: tuple[int, int] | None, overlap: int, extension: int = 0) -> list[Tile]:
-    """Tiles that cover a picture of height x width LR pixels, extended by so many at every side, row by row.
+    """Returns the tiles, row by row, of a picture of height x width LR pixels that is extended at every side.
 
-    size: (width, height) of the tiles with their overlap, None for one tile. overlap: LR pixels that a tile sees beyond
-    its own on each side that is not the picture's edge; with at least the network's receptive radius the seams vanish.
+    size: (width, height) of the tiles with their overlap, None for one tile. overlap: LR pixels of a tile
+    around its interior, except at the picture's edges; with at least the network's receptive radius the seams vanish.
     Raises ArgumentError for tiles that are too small, or all overlap.
     """
     across = _spans(width, size[0] if size else None, overlap, extension)
@@ -80,7 +80,7 @@ def _along(length: int, size: int, overlap: int, extension: int = 0) -> int:
 
 
 def _spans(length: int, size: int | None, overlap: int, extension: int) -> list[tuple[int, int, int, int]]:
-    """(start, stop, own start, own stop) of every tile along one axis, in the extended picture's pixels."""
+    """Returns (start, stop, interior's start, interior's stop) of every tile along one axis of the extended picture."""
     whole = length + 2 * extension
     if size is None or size >= whole:
         return [(0, whole, extension, extension + length)]

@@ -16,7 +16,7 @@ SQUARE = Fraction(1)
 
 
 class Output(NamedTuple):
-    """What to make of a clip. scale: of the network. width, height: pixels. sar: None leaves _SARNum and _SARDen."""
+    """The output of a clip. scale: of the network. width, height: pixels. sar: None leaves _SARNum and _SARDen."""
 
     scale: int
     width: int

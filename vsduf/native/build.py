@@ -1,7 +1,7 @@
-"""Build hook: compiles the library and lays it into VapourSynth's plugin folder, in wheels and editable installs.
+"""Build hook: compiles the library and puts it into VapourSynth's plugin folder, in wheels and editable installs.
 
-CXX and CXXFLAGS are honoured; the code needs GCC or clang, whose vector types it uses. On Windows the default is zig's
-clang, which the package ziglang brings. Linux is tested. For Windows and macOS zig has compiled all files but duf.cpp;
+CXX and CXXFLAGS choose compiler and options; the code uses the vector types of GCC and clang. On Windows zig's clang is
+the default, from the package ziglang. Linux is tested. For Windows and macOS zig has compiled all files but duf.cpp;
 whole builds there have not been run yet.
 """
 
@@ -37,7 +37,7 @@ class NativeBuildHook(BuildHookInterface[Any]):
     """Adds libduf and manifest.vs to the wheel; kernels/ too, except where they are found in the checkout."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """version: "standard" or "editable". Raises CalledProcessError, the compiler's words on stderr, if it fails."""
+        """Compiles. version: "standard" or "editable". Raises CalledProcessError; the compiler prints to stderr."""
         root = Path(self.root)
         self.folder = Path(tempfile.mkdtemp(prefix="vsduf-"))
         library = self.folder / library_name()
@@ -57,12 +57,12 @@ class NativeBuildHook(BuildHookInterface[Any]):
 
 
 def library_name() -> str:
-    """The name that manifest.vs promises, with the platform's extension."""
+    """Returns the name that manifest.vs states, with the platform's extension."""
     return "libduf" + {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 
 def platform_tag() -> str:
-    """linux_x86_64, macosx_11_0_arm64, win_amd64: the limited API makes the Python version not matter."""
+    """Returns a tag such as "linux_x86_64" or "macosx_11_0_arm64": by the limited API one library fits every Python."""
     return sysconfig.get_platform().replace("-", "_").replace(".", "_")
 
 

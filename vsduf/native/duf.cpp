@@ -1,5 +1,4 @@
-// core.duf: the functions as VapourSynth's API 4 sees them, handed on to vsduf/filter/bind.py. No pixel is computed
-// here.
+// core.duf: the functions of VapourSynth's API 4, which call those of vsduf/filter/bind.py. No pixel is computed here.
 //
 // Upscale and Version take the interpreter's lock, import vsduf.filter.bind and call its bind(). bind() calls
 // core.duf.Bind on the same thread with two Python functions as VSFunctions. Those then run with the caller's own
@@ -91,7 +90,7 @@ std::string bindPython(Bound *bound) {
 Map call(VSFunction *function, const VSMap *in, const VSAPI *vsapi) {
     Map result{vsapi->createMap(), vsapi->freeMap};
     vsapi->callFunction(function, in, result.get());
-    int absent = 0;  // VapourSynth ends the process where a value cannot be read and nothing takes the error code
+    int absent = 0;  // with an error code to write to, VapourSynth does not end the process for a missing value
     const char *text = vsapi->mapGetError(result.get()) ? nullptr : vsapi->mapGetData(result.get(), "val", 0, &absent);
     if (text && !absent)
         vsapi->mapSetError(result.get(), std::string(text).c_str());
@@ -127,7 +126,7 @@ void VS_CC version(const VSMap *in, VSMap *out, void *, VSCore *core, const VSAP
     if (const char *error = vsapi->mapGetError(result.get()))
         return vsapi->mapSetError(out, error);
     vsapi->copyMap(result.get(), out);
-    for (const char *list : {"devices", "models"})  // VapourSynth's Python module makes no key of an empty list
+    for (const char *list : {"devices", "models"})  // VapourSynth's Python module leaves out empty lists
         if (vsapi->mapNumElements(out, list) < 0)
             vsapi->mapSetEmpty(out, list, ptData);
 }
@@ -203,7 +202,7 @@ void VS_CC windowCreate(const VSMap *in, VSMap *out, void *, VSCore *core, const
     window->vi.height *= scale;
     const VSFilterDependency source{window->clip.get(), rpGeneral};
     const VSVideoInfo vi = window->vi;
-    // If `render` is no faster on several threads, one thread calls it and the rest are left to other filters.
+    // If `render` is no faster on several threads, one thread calls it; the others compute other filters.
     const VSFilterMode mode = vsapi->mapGetInt(in, "parallel", 0, nullptr) ? fmParallel : fmParallelRequests;
     vsapi->createVideoFilter(out, "Upscale", &vi, windowFrame, windowFree, mode, &source, 1, window.release(), core);
 }

@@ -5,7 +5,7 @@
 //                              + residual[y, x, c, s] + bias[25 + c, s],            s = v*R + u
 //
 // Layouts: logits and residual in panels, channels t * R*R + s and c * R*R + s; bias [28, R*R]; frame [3] padded
-// planes. The logits come from the product before this, and are still in the second cache. Bound by the 25 R*R
+// planes. The logits were written by the product just before and are still in the second cache. Bound by the 25 R*R
 // exponentials.
 
 struct Pixel {
@@ -28,12 +28,12 @@ INLINE Vector expNegative(const Vector &x) {
     return p * bitsOf<Vector>((bitsOf<Bits>(n) - 0x4B400000u + 127u) << 23);
 }
 
-/* Channels first .. first + count of a pixel, out of the strips of its panel. */
+/* Loads channels first .. first + count of a pixel from the strips of its panel. */
 INLINE void gather(const float *panel, int first, int count, float *out) {
     for (int k = first; k < first + count; ++k) *out++ = panel[k / kStrip * kCell + k % kStrip];
 }
 
-/* done: [3][R*R]. Sub-pixels are computed 16 at a time; R = 2 and 3 leave some of them empty. */
+/* Writes a pixel's sub-pixels into done [3][R*R]. 16 are computed at a time; with R = 2 and 3 some are unused. */
 template <int R>
 INLINE void filterPixel(const Pixel &pixel, const float *bias, float (*done)[kStrip]) {
     constexpr int S = R * R;
@@ -59,7 +59,7 @@ INLINE void filterPixel(const Pixel &pixel, const float *bias, float (*done)[kSt
     }
 }
 
-/* The R x R samples of a pixel of each plane; (x, y) in the picture, LR. */
+/* Writes the R x R samples of an LR pixel into each plane; (x, y): of the pixel in the picture. */
 template <int R>
 INLINE void filterPixelInto(const Planes &picture, int x, int y, const Pixel &pixel, const float *bias) {
     alignas(64) float done[3][kStrip];

@@ -1,6 +1,5 @@
-// Which instruction sets this processor and its system have.
-//
-// Asked of the processor itself: not every compiler's library fills in what __builtin_cpu_supports reads.
+// Finds the instruction sets that this processor and its system have, by CPUID: __builtin_cpu_supports reads variables
+// that some compilers' libraries do not set.
 
 #include "kernels.h"
 
@@ -9,7 +8,7 @@
 
 namespace {
 
-/* The registers that the system saves between threads: XCR0. Callers have checked that it may be read. */
+/* Returns XCR0, the registers that the system saves between threads. Callers have checked that it may be read. */
 unsigned savedRegisters() {
     unsigned low, high;
     __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));

@@ -54,7 +54,7 @@ struct Planes {
     Sample sample;
 };
 
-/* Where a tile's pixel (0, 0) lies in its source frame, whose outermost pixels go on beyond its borders. */
+/* Where a tile's pixel (0, 0) lies in its source frame, whose outermost pixels are repeated beyond its borders. */
 struct Source {
     Planes planes;
     int height, width;  // of the frame

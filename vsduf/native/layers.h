@@ -1,8 +1,8 @@
-// The layers of kernels.h out of products and transforms, for a rectangle each.
+// The layers of kernels.h, made of products and transforms; each function computes one rectangle.
 //
-// A 3x3 layer walks its rectangle down in steps of a few rows of tiles: it fills a ring of rows with its clamped or
-// mixed input, two of which the next step uses again, transforms the step's tiles, multiplies, and transforms back. All
-// of a step's working memory is the thread's own, and about as large as the second cache.
+// A 3x3 layer computes its rectangle from top to bottom in steps of a few rows of tiles: it fills a ring of rows with
+// its clamped or mixed input, two of which the next step uses again, transforms the step's tiles, multiplies, and
+// transforms back. All of a step's working memory is the thread's own, and about as large as the second cache.
 
 constexpr int kChunk = 4;  // output strips of a step that are multiplied before they are transformed back
 constexpr std::ptrdiff_t kApart = kStrip + 16;  // floats between planes, so that they do not share the cache's sets
@@ -37,7 +37,7 @@ inline Scratch scratch(const Widths &widths) {
             Buffer(n[4]), Buffer(n[5]), Buffer(n[6]), Buffer(n[7])};
 }
 
-/* The pixels of a row, joined and clamped, in panels or in rows: pixel i's strip s at out + place(i) + s * step. */
+/* Joins and clamps the pixels of a row, and writes pixel i's strip s to out + place(i) + s * step. */
 template <typename Place>
 INLINE void joinPixels(const Input &input, std::ptrdiff_t first, int count, float *out, std::ptrdiff_t step,
                        Place place) {
@@ -59,7 +59,7 @@ INLINE void joinPixels(const Input &input, std::ptrdiff_t first, int count, floa
     }
 }
 
-/* One row of a 3x3 layer's input, from the pixel left of `left` on, into out [pixels][strips][16]. */
+/* Writes a row of a 3x3 layer's input, from the pixel left of `left` on, into out [pixels][strips][16]. */
 INLINE void fillRow(const Input &input, int y, int left, int pixels, float *out, Scratch &scratch) {
     const int row = input.strips * kStrip;
     const auto pad = [&](int from, int to) {
@@ -85,8 +85,8 @@ INLINE void fillRow(const Input &input, int y, int left, int pixels, float *out,
              inRows(out + from * row, row), input.floor);
 }
 
-/* The 3x3 layer: calls place(y, x) for each pixel of a step, relative to its corner, for where its strip 0 goes, or
- * null; `apart` floats lie between strips there. After each step calls done(top row, rows). */
+/* Computes a 3x3 layer. place(y, x), counted from a step's corner, returns where the pixel's first strip is written,
+ * null for nowhere; `apart` floats lie between strips there. done(top row, rows) is called after each step. */
 template <typename Place, typename Done>
 INLINE void convolve(const Input &input, const Kernel &kernel, int first, int last, const float *bias, bool relu,
                      const Rect &rect, std::ptrdiff_t apart, Scratch &scratch, Place place, Done done) {

@@ -1,4 +1,4 @@
-// Packing of weights: strips of 16 outputs, and Winograd's transform of 3x3 kernels, taken in double precision.
+// Packs weights: strips of 16 outputs, and Winograd's transform of 3x3 kernels, computed in double precision.
 
 #include "network.h"
 

@@ -1,5 +1,4 @@
-// The operations of a frame, one for each method of TileNetwork (vsduf/engine/backend.py): a kernel, and what it works
-// on.
+// The operations of a frame, one for each method of TileNetwork (vsduf/engine/backend.py): a kernel and its inputs.
 #pragma once
 
 #include "network.h"
@@ -7,7 +6,7 @@
 
 namespace vsduf {
 
-/* A tile, and the part of it that an operation computes: its other pixels do not matter to the picture. */
+/* A tile, and the region of it that an operation computes: the picture does not depend on its other pixels. */
 struct Area {
     int height, width;
     Rect region;

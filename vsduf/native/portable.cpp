@@ -1,4 +1,4 @@
-// The kernels for the instruction set that the compiler takes for granted: SSE2, NEON or another.
+// The kernels for the compiler's default instruction set: SSE2, NEON or another.
 
 #include "kernels.h"
 #include "native.h"

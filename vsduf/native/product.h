@@ -1,12 +1,12 @@
 // Matrix products: c[i, n] = sum_k a[i, k] * b[k, n], at least low[n] where there is a floor.
 //
 // Layouts: a in panels of kPanel rows, [panel][strip of k][kPanel][16], so that a row's next value lies at a distance
-// that is known when this is compiled; b in strips of 16 columns, [strip][k][16]. The sums of one panel and kPair
+// that the compiler knows; b in strips of 16 columns, [strip][k][16]. The sums of one panel and kPair
 // strips stay in registers over all k. Bound by the processor's multiplications: the strips of b that a panel meets
 // stay in its first or second cache. Every sum is taken in order of k, whatever the number of rows: results do not
 // depend on how rows are grouped.
 
-/* Rows of a matrix in panels that differ by one row at most: rows start(p) .. start(p + 1) are panel p's. */
+/* Rows of a matrix in panels whose heights differ by one row at most: panel p has rows start(p) .. start(p + 1). */
 struct Panels {
     int rows, count;
     explicit Panels(int n) : rows(n), count((n + kPanel - 1) / kPanel) {}

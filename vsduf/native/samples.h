@@ -9,7 +9,7 @@ INLINE float fromHalf(std::uint16_t half) {
     return bitsOf<float>(sign | ((rest << 13) + 0x38000000u));
 }
 
-/* Rounds to the nearest, to even where two are as near; beyond the largest lies infinity. */
+/* Rounds to the nearest, to even where two are as near; numbers beyond the largest become infinite. */
 INLINE std::uint16_t toHalf(float value) {
     const std::uint32_t bits = bitsOf<std::uint32_t>(value), sign = bits >> 16 & 0x8000u, rest = bits & 0x7FFFFFFFu;
     if (rest > 0x7F800000u)
@@ -40,7 +40,7 @@ INLINE float readSample(const unsigned char *row, int x, Sample sample) {
     return four;
 }
 
-/* Integers are clamped and rounded, not-a-number is 0; floats keep what lies beyond 0..1. */
+/* Integers are clamped and rounded, not-a-number becomes 0; floats are not clamped. */
 INLINE void writeSample(unsigned char *row, std::ptrdiff_t x, float value, Sample sample) {
     const float peak = sample == Sample::u8 ? 255.0f : 65535.0f, scaled = value * peak;
     const float rounded = (scaled > 0.0f ? std::min(scaled, peak) : 0.0f) + 0.5f;
@@ -62,8 +62,8 @@ INLINE void writeSample(unsigned char *row, std::ptrdiff_t x, float value, Sampl
     std::memcpy(row + 2 * x, &two, 2);
 }
 
-/* The tile's pixels of `rect` and `margin` more on each side into [3][rows][columns]; outside the frame the nearest
- * pixel's. */
+/* Reads the tile's pixels of `rect`, and `margin` more on each side, into [3][rows][columns]; pixels outside the frame
+ * read the nearest inside. */
 INLINE void readPatch(const Source &source, const Rect &rect, int margin, float *out) {
     for (int c = 0; c < 3; ++c)
         for (int y = rect.top - margin; y < rect.bottom + margin; ++y) {

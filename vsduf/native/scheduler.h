@@ -1,4 +1,4 @@
-// Runs tasks on a fixed number of threads, each when those that it depends on are done.
+// Runs tasks on a fixed number of threads, each task when those that it depends on are done.
 //
 // An operation makes one feature (or a part of the picture) for one call, cut into a grid of tasks: rectangles that one
 // thread computes from input to output, milliseconds long. Threads meet only to take a task: no task waits inside, and
@@ -44,7 +44,7 @@ struct Grid {
     int rows, columns;  // pixels of a rectangle
     int down, across;
 
-    /* So many rectangles that `threads` have several each, where the region allows it. */
+    /* Cuts the region so that each of `threads` threads has several rectangles, where it is large enough. */
     Grid(const Rect &all, int threads);
     int count() const { return down * across; }
     Rect at(int index) const;
@@ -93,7 +93,7 @@ public:
     int threads() const { return static_cast<int>(threads_.size()); }
 
     Call *begin();
-    /* Starts an operation as soon as its inputs allow; `call` has it to wait for. */
+    /* Queues an operation of the call; each of its tasks runs when the tasks that make its input are done. */
     void add(Call *call, const std::shared_ptr<Operation> &operation);
     /* Returns when all operations of the call are done. */
     void wait(Call *call);

@@ -2,12 +2,11 @@
 //
 //     out = A' [(G k G') * (B' in B)] A      for each 4x4 pixels of a channel, from 6x6 pixels of every input channel
 //
-// (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.) These are B' in B and A' m A; the 36
-// matrix products between them are product.h's, and G k G' is taken once (network.cpp).
+// (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.) This file has B' in B and A' m A,
+// product.h the 36 matrix products between them; network.cpp computes G k G' once.
 //
 // Layouts: `in` six rows [pixels][strips][16]; transformed [36][panels][strips][kPanel][16]; products
-// [36][tiles][strips][16]. Bound by the loads and stores of the second cache; two to three hundredths of a layer's
-// time.
+// [36][tiles][strips][16]. Bound by the loads and stores of the second cache; 2 to 3 % of a layer's time.
 
 INLINE void transformSix(const Vector *d, Vector *out, int step) {
     const Vector d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];

@@ -1,4 +1,4 @@
-"""Computes a step's gradients: each thread draws its share of the batch, runs the network and goes back through it.
+"""Computes a step's gradients: each thread draws its share of the batch, and runs the network forward and backward.
 
 On a CPU every thread works alone from the footage to the gradients, with one core: threads that share each operation
 wait for each other at its end, and beside other programs they would lose most of the machine to that (ten times the
@@ -29,7 +29,7 @@ Share = tuple[Tensor, float, float]
 
 @dataclass(frozen=True)
 class Loss:
-    """How a step judges: the loss's kind, "huber" or "l2"; delta of the Huber loss; whether batch norms are frozen."""
+    """The loss of a step: its kind, "huber" or "l2"; delta of the Huber loss; whether batch norms are frozen."""
 
     kind: str
     delta: float

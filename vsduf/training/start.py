@@ -15,7 +15,7 @@ from vsduf.training.narrow import narrowed
 
 
 def begin_from(start: str, network: Duf, siting: Siting) -> dict[str, str]:
-    """Copies the weights of a model into a network, and returns the metadata that the result owes to it.
+    """Copies the weights of a model into a network, and returns the metadata that the result takes over from the model.
 
     start: a bundled model's name or a weights file. From a model of another scale all but the last layers are taken,
     which depend on the scale; from a wider one the most important channels. Raises ArgumentError for a model of another

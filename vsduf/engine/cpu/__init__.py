@@ -1,1 +1,1 @@
-"""The network on the CPU: launchers of the C++ code in vsduf/native, and the one thread that computes."""
+"""The network on the CPU: starts the operations of the C++ code in vsduf/native."""

@@ -1,4 +1,4 @@
-"""The CPU as an engine's device."""
+"""The CPU backend: several frames are computed at a time, by one set of threads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vsduf.upscaler import Planes
 class CpuBackend:
     """See `backend.Backend`. extension: LR pixels by which a frame is extended at every side before tiles are cut.
 
-    threads: that compute, default as many as the process may use cores. kernels: see `network.NativeEngine`.
+    threads: default one for each core that the process may use. kernels: see `network.NativeEngine`.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class CpuBackend:
         out: Planes,
         compute: Callable[[Source, Planes], None],
     ) -> None:
-        """See `backend.Backend`; `compute` starts a frame's operations, while others' are still being computed."""
+        """See `backend.Backend`. `compute` only starts operations; the next frame's start before these are done."""
         with self._turns.take(window[len(window) // 2]):
             with self._starting:
                 call = self._engine.begin()
@@ -73,12 +73,12 @@ class CpuBackend:
 
 
 def at_once(threads: int) -> int:
-    """Returns how many frames should be on their way: while one's last tasks are done, others have tasks for all."""
+    """Returns how many frames to compute at a time: while one's last tasks run, the next has tasks for all threads."""
     return 2 if threads <= 4 else 3 if threads <= 16 else 4
 
 
 def opener(num_streams: int | None) -> Callable[[Folded, int], CpuBackend]:
-    """Returns what opens the CPU for a folded network and an extension. num_streams: threads."""
+    """Returns the function that opens a `CpuBackend` for a folded network and an extension. num_streams: threads."""
     return functools.partial(CpuBackend, threads=num_streams)
 
 

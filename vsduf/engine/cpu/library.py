@@ -82,10 +82,10 @@ def kernels() -> list[str]:
 
 
 def native_planes(planes: Planes, top: int, left: int) -> NativePlanes:
-    """Returns planes as the library takes them, which checks nothing itself; `planes` must stay referenced.
+    """Returns planes as the library takes them. The memory stays that of `planes`, which must stay referenced.
 
-    top, left: see VsdufPlanes in engine.h. Raises ValueError for planes of several shapes or sample types, and for rows
-    that are not contiguous.
+    top, left: see VsdufPlanes in engine.h. The library checks nothing, so this function raises ValueError for planes of
+    several shapes or sample types, and for rows that are not contiguous.
     """
     first = planes[0]
     if any((p.shape, p.dtype) != (first.shape, first.dtype) or p.strides[1] != p.itemsize for p in planes):

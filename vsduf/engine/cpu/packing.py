@@ -1,4 +1,4 @@
-"""Lays a folded network's weights out for the native library: channels in strips of 16, filled up with zeros.
+"""Packs a folded network's weights for the native library: channels in strips of 16, filled up with zeros.
 
 Every piece of a layer's input (the stem's channels, a block's new ones) begins a strip of its own. numpy does the
 copies: torch's OpenMP threads take several times as long beside other programs.
@@ -22,7 +22,7 @@ STRIP = 16  # channels, kStrip of vsduf/native/kernels.h
 
 
 def strips(*pieces: int) -> int:
-    """Returns how many strips pieces of so many channels take."""
+    """Returns the number of strips of a concatenation of pieces, given each piece's channels."""
     return sum(-(-channels // STRIP) for channels in pieces)
 
 
@@ -35,7 +35,7 @@ def widths(config: DufConfig) -> tuple[int, int, int, int, int]:
 
 
 def pack(engine: int, folded: Folded) -> None:
-    """Gives an engine of the library its weights. Raises MemoryError."""
+    """Passes the weights to an engine of the library. Raises MemoryError."""
     config = folded.config
     stem = np.zeros((2 * STRIP, strips(config.stem) * STRIP), np.float32)
     stem[:27, : config.stem] = folded.stem.flatten(1).t().detach().numpy()
@@ -71,7 +71,7 @@ def _pack_block(engine: int, folded: Folded, k: int) -> None:
 
 
 def _spread(values: Tensor, pieces: Sequence[tuple[int, Sequence[int]]]) -> NDArray[np.float32]:
-    """Returns the values with zeros behind each piece, up to whole strips. pieces: a dimension, and the sizes there."""
+    """Returns the values with each piece filled up to whole strips. pieces: a dimension, and its pieces' sizes."""
     positions = [np.arange(size) for size in values.shape]
     shape = list(values.shape)
     for dimension, sizes in pieces:

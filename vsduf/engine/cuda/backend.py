@@ -1,4 +1,4 @@
-"""A CUDA device as an engine's, with kernels of its own.
+"""The CUDA backend: cuDNN, cuBLAS and the kernels of kernels/.
 
 One dedicated thread submits all work to one stream: cuDNN keeps its plans, and cuBLAS its workspaces, for each thread
 that calls them, and VapourSynth has many. That thread never waits for the device, and uploads and downloads are done on
@@ -29,15 +29,13 @@ from vsduf.network.duf import DufConfig
 from vsduf.upscaler import WINDOW, Planes
 
 STREAMS = 3  # pictures in work by default: one uploaded, one computed, one downloaded
-SPARE = 3  # source frames kept beyond a window, so that an upload seldom waits for the network
+SPARE = 3  # source frames kept on the device beyond a window, so that an upload seldom waits for the network
 OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation and CUDA_ERROR_OUT_OF_MEMORY
 
-OOM_MESSAGES = (
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)  # of errors that torch raises as RuntimeError
-NO_PLAN = "unable to find an engine to execute this computation"  # of cuDNN's: for want of memory, or of a kernel
-SCARCE = 0.25  # of the device's memory: with less of it free, NO_PLAN is taken for want of memory
+# In the messages of RuntimeErrors:
+OOM_MESSAGES = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+NO_PLAN = "unable to find an engine to execute this computation"  # cuDNN: too little memory, or no kernel for it
+SCARCE = 0.25  # share of the device's memory; with less of it free, NO_PLAN counts as too little memory
 
 problem = runtime.problem
 
@@ -52,7 +50,7 @@ class CudaBackend:
         self._scratch = Scratch(device, dtype)
         self._worker = ThreadPoolExecutor(1, "vsduf-cuda")
         self._worker.submit(runtime.use, device).result()
-        # On the worker, whose stream then computes behind these copies and waits for nothing else.
+        # On the worker thread: its stream then computes after these copies without any other synchronisation.
         strip = strip_pixels(torch.cuda.mem_get_info(device)[1])
         self._network: DeviceNetwork | None = self._worker.submit(to_device, folded, device, dtype, strip).result()
         with runtime.on_device(device):
@@ -123,13 +121,13 @@ class CudaBackend:
 
 
 def opener(choice: DeviceChoice, num_streams: int | None) -> Callable[[Folded, int], CudaBackend]:
-    """Returns what opens a CUDA device for a folded network and an extension."""
+    """Returns the function that opens a `CudaBackend` for a folded network and an extension."""
     dtype = torch.float16 if choice.fp16 else torch.float32
     return functools.partial(CudaBackend, device=choice.device, dtype=dtype, num_streams=num_streams or STREAMS)
 
 
 def memory(choice: DeviceChoice, num_streams: int | None, config: DufConfig, width: int, height: int) -> DeviceMemory:
-    """Returns the device's memory after pictures of width x height LR pixels, whose samples count as floats."""
+    """Returns the memory that is left beside the frames and pictures: width x height LR pixels, counted as float32."""
     free, total = torch.cuda.mem_get_info(choice.device)
     streams, dtype = num_streams or STREAMS, torch.float16 if choice.fp16 else torch.float32
     pictures = max(WINDOW + SPARE, WINDOW * streams) + streams * config.scale**2

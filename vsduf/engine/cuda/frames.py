@@ -1,8 +1,8 @@
-"""Pictures on a CUDA device: each source frame is uploaded once, each picture is downloaded once.
+"""Transfers pictures to and from a CUDA device: each source frame once, each output picture once.
 
-Both are done on the thread that asked for the frame. Frames are pageable memory, which the driver copies through a
-buffer of its own while the call lasts; the calls do not hold the interpreter's lock. Copies have streams of their own,
-which wait for the network's stream only where both use the same memory.
+Uploads and downloads are done on the thread that asked for the frame. Frames are pageable memory, which the driver
+copies through a buffer of its own while the call lasts; the calls do not hold the interpreter's lock. Copies have
+streams of their own, which wait for the network's stream only where both use the same memory.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class SourceRing:
 
     @contextmanager
     def reading(self, slots: Mapping[int, Slot]) -> Iterator[Source]:
-        """Opens loaded frames to kernels on the current stream: the context's value returns a frame by its number.
+        """Lets kernels on the current stream read loaded frames: the context's value returns a frame by its number.
 
         Frames are [3, H, W]. All kernels that read them are queued when the context ends. What is queued behind these
         kernels is also behind all of the window's uploads, those of frames that no kernel reads included.
@@ -125,7 +125,7 @@ class Result:
         return self.planes
 
     def finished(self) -> None:
-        """Marks the picture as complete: all kernels that write it are queued on the current stream."""
+        """Records that all kernels that write the picture are queued on the current stream."""
         self._made = runtime.record(runtime.stream(), sleeping=True)
 
     def download(self, out: Planes) -> None:

@@ -28,8 +28,8 @@ VECTOR = 16  # bytes of the widest load and store
 STEPS = 4  # pixels of a thread in join and bias_relu
 THREADS = 256  # most threads of a block, except in dynamic_filter
 PIECES = 32  # most pieces of join
-FILTER_BYTES = 64  # of one logit of all pixels that a block of dynamic_filter makes
-SHARED = ("VECTOR", "STEPS", "THREADS", "PIECES", "FILTER_BYTES")  # the kernels have these numbers from here
+FILTER_BYTES = 64  # bytes of one tap's logits for all pixels of a block of dynamic_filter
+SHARED = ("VECTOR", "STEPS", "THREADS", "PIECES", "FILTER_BYTES")  # passed to the compiler by -D
 TALLEST = 65535  # blocks of a grid along its second axis
 WINDOW_THREADS = 128
 
@@ -104,7 +104,7 @@ def join(out: Tensor, pieces: Sequence[Tensor], bounds: Tensor) -> None:
 
 @dataclass(frozen=True)
 class _Join:
-    """What the shapes of a join's tensors decide. piece: samples of a piece. numbers: the kernel's last arguments."""
+    """How `join` is launched for certain shapes. piece: samples of a piece. numbers: the kernel's last arguments."""
 
     features: int
     piece: int
@@ -200,7 +200,7 @@ def _launch(
     block: tuple[int, ...],
     args: tuple[Any, ...],
 ) -> None:
-    """Launches a kernel. typed, numbers: their sample types, and they, are the kernel's template arguments."""
+    """Launches a kernel. Its template arguments are the sample types of `typed`, then `numbers`."""
     require(len(grid) < 2 or grid[1] <= TALLEST, "a picture has at most 65535 rows")
     if 0 not in grid:
         launch = kernel(name, tuple([t.dtype for t in typed]), numbers, typed[0].device)
@@ -246,7 +246,7 @@ def _struct(pointers: Sequence[int], length: int, strides: Sequence[int] | None 
 
 @functools.cache
 def _layout(length: int, strides: bool) -> tuple[np.dtype[Any], struct.Struct]:
-    """Returns a struct's fields, as the compiler lays them out, and what packs its numbers."""
+    """Returns a struct's fields, as the compiler lays them out, and the packer of its numbers."""
     parts = [("at", np.uint64, length)] + ([("stride", np.int32, length)] if strides else [])
     fields = np.dtype(parts, align=True)
     numbers = f"={length}Q" + (f"{length}i" if strides else "")
@@ -255,7 +255,7 @@ def _layout(length: int, strides: bool) -> tuple[np.dtype[Any], struct.Struct]:
 
 @functools.cache
 def _vector(dtype: torch.dtype, *channels: int) -> int:
-    """Returns the channels of a thread: the widest vector that divides all these numbers."""
+    """Returns how many channels a thread computes: the widest vector that divides all of `channels`."""
     vector = VECTOR // dtype.itemsize
     while any(number % vector for number in channels):
         vector //= 2

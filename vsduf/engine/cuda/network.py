@@ -26,14 +26,14 @@ from vsduf.network.duf import DufConfig
 from vsduf.network.dynamic_upsample import TAPS
 
 STRIP, LONG_STRIP = 1 << 16, 1 << 17  # pixels of a strip of the heads, which take 3 KB a pixel in half precision
-LARGE = 32 << 30  # bytes of a device with many processors, which long strips fill better: 1 to 2 %, computed
+LARGE = 32 << 30  # bytes; devices with more have many processors: long strips are 1 to 2 % faster there, computed
 TALLEST = 1 << 15  # rows of a strip
 NARROW = 16  # output channels up to which a 3x3 convolution is computed as a product and shift_add
-NARROW_INPUT = 128  # input channels below which that moves more bytes than it saves; both by computation, not measured
+NARROW_INPUT = 128  # input channels below which shift_add moves more bytes than it saves; both computed, not measured
 
 
 def strip_pixels(memory: int) -> int:
-    """Returns the pixels of a strip on a device with so many bytes of memory."""
+    """Returns the pixels of a strip on a device of `memory` bytes."""
     return LONG_STRIP if memory >= LARGE else STRIP
 
 

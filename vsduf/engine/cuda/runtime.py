@@ -23,7 +23,7 @@ from torch import Tensor
 
 from vsduf.errors import DeviceError
 
-ALIGNED = 16  # bytes that rows on the device begin at a multiple of
+ALIGNED = 16  # rows on the device begin at a multiple of this many bytes
 DTYPES = {
     np.dtype(np.uint8): torch.uint8,
     np.dtype(np.uint16): torch.uint16,
@@ -97,7 +97,7 @@ def record(on: Any, *, sleeping: bool = False) -> Any:
 
 @contextmanager
 def on_device(device: torch.device) -> Iterator[None]:
-    """Makes a device the calling thread's current one for a while.
+    """Makes a device the calling thread's current one inside the context.
 
     torch's guard goes back to the previous device only if the process uses that. CuPy's own guard always goes back,
     which creates a context of 300 to 500 MB on a device 0 that nobody uses.
@@ -108,7 +108,7 @@ def on_device(device: torch.device) -> Iterator[None]:
 
 
 def use(device: torch.device) -> None:
-    """Makes the device, and a stream of its own, the calling thread's until it ends; no other stream is set there."""
+    """Makes the device and a new stream the calling thread's current ones until the thread ends."""
     torch.cuda.set_device(device)
     torch.cuda.set_stream(torch.cuda.Stream(device))
     cupy().cuda.Device(device.index).use()
@@ -166,7 +166,7 @@ def empty_planes(plane: NDArray[Any], device: torch.device) -> Tensor:
 
 
 def require(holds: bool, what: str) -> None:
-    """Raises ValueError with the sentence `what` where a kernel or copy is given something else."""
+    """Raises ValueError with the sentence `what`, the condition that a kernel or copy needs, unless it holds."""
     if not holds:
         raise ValueError(what)
 

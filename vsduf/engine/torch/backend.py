@@ -1,4 +1,4 @@
-"""Any device of torch's as an engine's, without kernels of its own: AMD, Intel and Apple GPUs, and NVIDIA without CuPy.
+"""The backend for any device of torch's, in torch's operations: AMD, Intel and Apple GPUs, and NVIDIA without CuPy.
 
 One thread submits all work, to one stream of its own where the device has streams. Pictures are downloaded on their
 callers' threads, so the next frame is computed meanwhile. Pictures may differ from the CPU's in the last bit, for every
@@ -30,7 +30,7 @@ from vsduf.network.duf import DufConfig
 from vsduf.upscaler import WINDOW, Planes
 
 AT_ONCE = 2  # one picture is computed while another is downloaded
-SPARE = 3  # source frames kept beyond a window
+SPARE = 3  # source frames kept on the device beyond a window
 WITH_STREAMS = ("cuda", "xpu")  # as torch names devices; ROCm's are "cuda" too
 PEAKS = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
@@ -119,7 +119,7 @@ class TorchBackend:
 
 
 def opener(choice: DeviceChoice) -> Callable[[Folded, int], TorchBackend]:
-    """Returns what opens a device for a folded network and an extension."""
+    """Returns the function that opens a `TorchBackend` for a folded network and an extension."""
     dtype = torch.float16 if choice.fp16 else torch.float32
     return functools.partial(TorchBackend, device=choice.device, dtype=dtype)
 
@@ -141,7 +141,7 @@ def _free(device: torch.device) -> int:
 
 
 def _use(device: torch.device) -> None:
-    """Makes the device, and a stream of its own, the calling thread's for good."""
+    """Makes the device and a new stream the calling thread's current ones until the thread ends."""
     if device.type in WITH_STREAMS:
         torch.accelerator.set_device_index(device.index)
         torch.accelerator.set_stream(torch.Stream(device))
