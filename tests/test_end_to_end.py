@@ -1,4 +1,4 @@
-"""A script through vspipe and ffmpeg into a film that plays, with the real programs."""
+"""Runs scripts in the real vspipe and encodes their output by the real ffmpeg."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def vspipe(*words):
 
 @pytest.fixture
 def small(tmp_path):
-    """Returns a script that upscales the middle of six frames, which is quick."""
+    """Returns a script that upscales the middle of six frames, which takes a second."""
     script = tmp_path / "small.vpy"
     script.write_text(
         "from vapoursynth import core\n"
@@ -35,8 +35,8 @@ def small(tmp_path):
     return script
 
 
-def test_script_to_y4m_to_film(tmp_path):
-    """The README's pipe, on the example script and the first four frames of its clip."""
+def test_a_script_is_piped_into_a_film(tmp_path):
+    """Runs README's pipe on the example script and the first four frames of its clip."""
     shutil.copy(EXAMPLES / "upscale.vpy", tmp_path)
     shutil.copy(EXAMPLES / "city.mkv", tmp_path)
     film = tmp_path / "film.mkv"
@@ -54,12 +54,12 @@ def test_script_to_y4m_to_film(tmp_path):
     assert (made.width, made.height, len(made), made.fps) == (source.width * 4, source.height * 4, 4, source.fps)
     soft = {"filter_param_a": 1 / 3, "filter_param_b": 1 / 3}
     small = made.resize.Bicubic(source.width, source.height, format=source.format.id, **soft)
-    for n in range(4):  # the same picture in the same place
+    for n in range(4):  # the film shows the source's pictures, neither shifted nor recoloured
         difference = vs.core.std.PlaneStats(small, source).get_frame(n).props["PlaneStatsDiff"]
         assert difference < 0.012
 
 
-def test_stdout_has_only_video(small):
+def test_stdout_holds_only_video(small):
     run = vspipe("-c", "y4m", small, "-")
     header, _, _ = run.stdout.partition(b"\n")
     frame = len(b"FRAME\n") + 192 * 128 * 3 // 2
@@ -68,7 +68,7 @@ def test_stdout_has_only_video(small):
 
 
 @pytest.mark.slow
-def test_twenty_runs_end_without_an_error(small):
+def test_twenty_runs_succeed_with_equal_output(small):
     with ThreadPoolExecutor(2) as pool:
         runs = list(pool.map(lambda _: vspipe("-c", "y4m", small, "-"), range(20)))
     assert [run.returncode for run in runs] == [0] * 20

@@ -1,4 +1,4 @@
-"""Formats and colour: the same format out, values kept, matrix, range and chroma location honoured frame by frame."""
+"""Formats and colour: the input's format and values are kept; matrix, range and chroma location of each frame count."""
 
 import numpy as np
 import pytest
@@ -16,12 +16,10 @@ FORMATS = every_format()
 
 
 def tolerance(fmt):
-    """What one way to float RGB and back may change: rounding to the samples of the format."""
-    return (
-        0
-        if fmt.id in DIRECT
-        else {(0, 1): 0, (0, 2): 1, (1, 2): 1e-3, (1, 4): 1e-5}[fmt.sample_type, fmt.bytes_per_sample]
-    )
+    """Returns by how much conversion to float RGB and back may change a sample: rounding."""
+    if fmt.id in DIRECT:
+        return 0
+    return {(0, 1): 0, (0, 2): 1, (1, 2): 1e-3, (1, 4): 1e-5}[fmt.sample_type, fmt.bytes_per_sample]
 
 
 def enlarged(plane, scale):
@@ -29,7 +27,7 @@ def enlarged(plane, scale):
 
 
 @pytest.mark.parametrize("fmt", FORMATS, ids=lambda f: f.name)
-def test_every_format_comes_back_as_it_went_in(fmt):
+def test_the_output_has_the_format_rate_and_properties_of_the_input(fmt):
     source = noise(fmt.id, 16, 8, low=0.4, high=0.6)
     result = graph.upscale_with(source, Nearest(2))
     assert (result.format.id, result.width, result.height, len(result)) == (fmt.id, 32, 16, 1)
@@ -50,16 +48,15 @@ def test_any_size_and_length(fmt, width, height, frames, scale):
 
 
 @pytest.mark.parametrize("fmt", DIRECT)
-def test_rgb_of_these_four_kinds_reaches_the_network_as_it_is(fmt):
+def test_rgb_of_8_and_16_bits_half_and_float_is_not_converted(fmt):
     source, upscaler = noise(fmt, 6, 5, low=0, high=1), Nearest(3)
-    result = graph.upscale_with(source, upscaler)
-    highs = planes_of(result)
-    for plane, seen, high in zip(planes_of(source), upscaler.seen[0], highs, strict=True):
+    made = planes_of(graph.upscale_with(source, upscaler))
+    for plane, seen, high in zip(planes_of(source), upscaler.seen[0], made, strict=True):
         assert seen.dtype == plane.dtype and (seen == plane).all() and (high == enlarged(plane, 3)).all()
 
 
 @pytest.mark.parametrize("fmt", [vs.GRAY8, vs.GRAYS, vs.RGB30, vs.YUV420P8, vs.YUV444PH, vs.YUV422P16])
-def test_all_others_reach_it_as_float_rgb(fmt):
+def test_other_formats_are_converted_to_float_rgb(fmt):
     upscaler = Nearest()
     graph.upscale_with(noise(fmt, 8, 8), upscaler).get_frame(0).close()
     assert [p.dtype for p in upscaler.seen[0]] == [np.float32] * 3
@@ -69,7 +66,7 @@ def test_all_others_reach_it_as_float_rgb(fmt):
     (vs.YUV420P8, np.float16), (vs.YUV444P10, np.float16), (vs.GRAY8, np.float16), (vs.YUV420P12, np.float32),
     (vs.YUV444PH, np.float32), (vs.RGB24, np.uint8),
 ])  # fmt: skip
-def test_a_network_of_half_precision_gets_halves_where_they_hold_the_samples(fmt, kind):
+def test_clips_of_up_to_10_bits_reach_a_half_precision_network_as_float16(fmt, kind):
     clip, half = noise(fmt, 8, 8), Nearest()
     half.half = True
     made = graph.upscale_with(clip, half)
@@ -90,14 +87,14 @@ def zimg_rgb(clip, n=0, **arguments):
 
 
 @pytest.mark.parametrize("matrix", [1, 4, 5, 6, 7, 8, 9])
-def test_the_frame_s_matrix_is_honoured(matrix):
+def test_the_matrix_of_a_frame_is_honoured(matrix):
     source = noise(vs.YUV444P16, 8, 8, _Matrix=matrix)
     assert (seen_rgb(source) == zimg_rgb(source)).all()
     for plane, high in zip(planes_of(source), planes_of(graph.upscale_with(source, Nearest())), strict=True):
         assert np.abs(enlarged(plane, 2).astype(int) - high).max() <= 1
 
 
-def test_constant_luminance_needs_a_transfer_and_has_it():
+def test_constant_luminance_is_converted_by_its_transfer():
     source = noise(vs.YUV444P16, 8, 8, low=0.47, high=0.53, _Matrix=10, _Transfer=14, _Primaries=9)
     assert (seen_rgb(source) == zimg_rgb(source)).all()
     rgb = source.resize.Bicubic(format=vs.RGBS)
@@ -121,15 +118,11 @@ def test_range_is_honoured(fmt, full):
     family = core.get_video_format(fmt).color_family
     source = noise(fmt, 8, 8, _Range=full, _Matrix=0 if family == vs.RGB else 1)
     assert (seen_rgb(source) == zimg_rgb(source)).all()
-    assert (
-        np.abs(
-            planes_of(graph.upscale_with(source, Nearest()))[0] - enlarged(planes_of(source)[0], 2).astype(float)
-        ).max()
-        <= 1
-    )
+    result, expected = planes_of(graph.upscale_with(source, Nearest()))[0], enlarged(planes_of(source)[0], 2)
+    assert np.abs(result - expected.astype(float)).max() <= 1
 
 
-def test_chroma_location_is_honoured_both_ways():
+def test_chroma_location_is_honoured_to_rgb_and_back():
     pictures = []
     for location in range(6):
         source = noise(vs.YUV420P16, 16, 16, _ChromaLocation=location, _Matrix=1)
@@ -153,7 +146,7 @@ def test_a_clip_may_change_its_colour_midway():
         assert all((a == b).all() for a, b in zip(planes_of(whole, n), planes_of(alone), strict=True))
 
 
-def test_gray_is_upscaled_as_equal_rgb_even_where_it_was_a_plane_of_rgb():
+def test_gray_is_upscaled_as_three_equal_planes_even_with_matrix_rgb():
     source = noise(vs.GRAY16, 8, 8)
     red, green, blue = seen_rgb(source)
     assert np.abs(red - green).max() < 1e-6 and np.abs(red - blue).max() < 1e-6
@@ -164,18 +157,16 @@ def test_gray_is_upscaled_as_equal_rgb_even_where_it_was_a_plane_of_rgb():
 
 @pytest.mark.parametrize("value", [0, 5, 15, 16, 128, 235, 236, 254, 255])
 @pytest.mark.parametrize("full", [0, 1])
-def test_super_whites_and_blacks_of_8_bits_are_kept(value, full):
+def test_values_of_8_bits_outside_the_nominal_range_are_kept(value, full):
     planes = [np.full((4, 4), v, np.uint8) for v in (value, 128, 128)]
     result = graph.upscale_with(clip_of([planes], vs.YUV444P8, _Range=full), Nearest())
     assert [set(p.ravel()) for p in planes_of(result)] == [{value}, {128}, {128}]
 
 
 @pytest.mark.parametrize("fmt", [vs.GRAYS, vs.GRAYH, vs.RGBS, vs.RGBH, vs.YUV444PS, vs.YUV444PH])
-def test_floats_beyond_0_and_1_are_kept(fmt):
-    count = core.get_video_format(fmt).num_planes
-    values = (
-        np.linspace(-2, 3, 16).reshape(4, 4).astype("f2" if core.get_video_format(fmt).bytes_per_sample == 2 else "f4")
-    )
-    result = graph.upscale_with(clip_of([[values] * count], fmt), Nearest())
+def test_floats_outside_0_to_1_are_kept(fmt):
+    form = core.get_video_format(fmt)
+    values = np.linspace(-2, 3, 16, dtype=f"f{form.bytes_per_sample}").reshape(4, 4)
+    result = graph.upscale_with(clip_of([[values] * form.num_planes], fmt), Nearest())
     for plane in planes_of(result):
         assert np.abs(plane.astype(float) - enlarged(values, 2)).max() < (2e-3 if values.itemsize == 2 else 1e-5)

@@ -1,4 +1,4 @@
-"""Repeats are found, made once and shown again; what moves a little, or slowly, is not taken for one."""
+"""Repeated frames are found, upscaled once and duplicated; small and slow changes do not count as repeats."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ core = vs.core
 
 
 def clip_of(levels, form=vs.YUV420P8, width=64, height=48):
-    """One plain frame for each luma level of 255."""
+    """Returns a clip with one plain frame for each level, of 255."""
     blank = core.std.BlankClip(None, width, height, form, 1)
     peak = 1 if blank.format.sample_type == vs.FLOAT else (1 << blank.format.bits_per_sample) - 1
     count = blank.format.num_planes
@@ -27,7 +27,7 @@ def test_repeats_are_found(form):
     assert find(clip_of([10, 10, 60, 60, 60, 90, 10, 10], form)) == [1, 3, 4, 7]
 
 
-def test_each_is_made_once_and_shown_as_often():
+def test_each_picture_is_upscaled_once_and_duplicated():
     clip, seen = clip_of([10, 10, 60, 60, 60, 90, 10, 10]), []
 
     def make(drawings):
@@ -40,12 +40,12 @@ def test_each_is_made_once_and_shown_as_often():
     assert all(frame.props["made"] == 1 for frame in done.frames())
 
 
-def test_without_repeats_nothing_is_in_between():
+def test_a_clip_without_repeats_is_returned_as_it_is():
     clip = clip_of([10, 60])
     assert once(clip, lambda same: same) is clip
 
 
-def test_a_slow_fade_is_none():
+def test_a_slow_fade_is_not_repeated():
     levels = list(range(40, 60))
     fade = levels_of(once(clip_of(levels), lambda same: same))
     assert max(abs(a - b) for a, b in zip(fade, levels, strict=True)) <= 2
@@ -53,8 +53,8 @@ def test_a_slow_fade_is_none():
 
 
 @pytest.mark.parametrize("plane", [0, 1])
-def test_a_small_thing_that_moves_is_seen(plane):
-    """A mouth of 4x3 pixels in a picture that stands still, in brightness or in colour alone."""
+def test_small_motion_is_not_a_repeat(plane):
+    """A mouth of 4x3 pixels changes in a still picture, in brightness or in colour alone."""
 
     def draw(n, f):
         drawn = f.copy()
@@ -66,7 +66,7 @@ def test_a_small_thing_that_moves_is_seen(plane):
     assert find(still.std.ModifyFrame(still, draw)) == []
 
 
-def test_coding_noise_is_not():
+def test_coding_noise_does_not_hide_repeats():
     noise = np.random.default_rng(1).normal(0, 1.0, (4, 96, 128))
 
     def add(n, f):
@@ -78,14 +78,14 @@ def test_coding_noise_is_not():
     assert find(still.std.ModifyFrame(still, add)) == [1, 2, 3]
 
 
-def test_marks_stay_with_their_frames():
+def test_scene_cuts_stay_with_their_frames():
     clip = clip_of([10, 10, 60, 60])
     marked = clip.std.FrameEval(lambda n: clip.std.SetFrameProps(_SceneChangePrev=1) if n == 2 else clip)
     done = once(marked, lambda same: same)
     assert [frame.props.get("_SceneChangePrev", 0) for frame in done.frames()] == [0, 0, 1, 0]
 
 
-def test_progress():
-    told = []
-    find(clip_of([1, 1, 90]), progress=told.append)
-    assert told == [1, 2, 3]
+def test_progress_counts_frames():
+    counts = []
+    find(clip_of([1, 1, 90]), progress=counts.append)
+    assert counts == [1, 2, 3]

@@ -1,4 +1,4 @@
-"""Small footage for tests: PNG frames of a textured scene that moves by whole pixels."""
+"""Makes small footage: frames of a texture that moves by whole pixels, as arrays or PNG files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def texture(height, width, seed=0):
-    """[3, H, W] uint8: smooth noise, with detail at every size down to about two pixels."""
+    """Returns [3, H, W] uint8: the sum of random grids with cells of 2, 4, 8 and 16 pixels."""
     rng = np.random.default_rng(seed)
     total = np.zeros((3, height, width))
     for cell in (2, 4, 8, 16):
@@ -17,7 +17,7 @@ def texture(height, width, seed=0):
 
 
 def moving(frames, height, width, seed=0, step=2):
-    """[frames, 3, H, W] uint8: a texture that moves left by `step` pixels a frame."""
+    """Returns [frames, 3, H, W] uint8: a texture that moves left by `step` pixels a frame."""
     wide = texture(height, width + frames * step, seed)
     return np.stack([wide[:, :, n * step : n * step + width] for n in range(frames)])
 
@@ -31,6 +31,6 @@ def write_frames(folder, frames):
 
 
 def write_picture(path, picture):
-    """Writes [3, H, W] uint8."""
+    """Writes a picture [3, H, W] uint8 and returns its path."""
     Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).save(path)
     return path

@@ -16,7 +16,7 @@ STREAMING = DufConfig(2, 6, 32, True)
 
 
 class OnCpu(device.DeviceChoice):
-    """A device of another kind that the CPU plays."""
+    """An Intel GPU whose work is done by the CPU."""
 
     device = torch.device("cpu")
 
