@@ -54,7 +54,7 @@ def test_list_names_every_bundled_model(capsys):
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
     assert rows["duf-16s-x4"].startswith("x4 clean video 1.73 M")
     assert rows["duf-light-x4"].startswith("x4 clean video, faster 0.32 M")
-    assert note == command.PSNR_NOTE
+    assert note == command.NOTE
 
 
 def test_list_does_not_wait_for_torch():

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints a table of devices; a graphics card that is there but cannot be used is named on stderr, with the cure."""
+    """Prints a table of devices; on stderr, the card that is there but cannot be used, and what helps."""
     from vsduf import system
     from vsduf.bench.report import processor
     from vsduf.engine import device

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="OUT.vpy", type=Path, help="script to write (default: IN.vpy)")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT.vpy if it exists")
     parser.add_argument(
-        "--scale", type=int, choices=SCALES, help="of the network (default: the least that reaches 1080 lines)"
+        "--scale", type=int, choices=SCALES, help="upscaling factor (default: the least that reaches 1080 lines)"
     )
 
 

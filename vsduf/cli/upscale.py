@@ -49,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--audio",
         default="auto",
         metavar="auto|copy|none|CODEC",
-        help="copy sound and convert what OUT cannot hold (auto), only copy, leave out, or convert all (default auto)",
+        help="sound: auto copies it and converts what OUT cannot hold, copy refuses that, none leaves sound out, "
+        "CODEC converts all of it (default auto)",
     )
     parser.add_argument("--no-subtitles", dest="subtitles", action="store_false", help="leave out the subtitles of IN")
     network = parser.add_argument_group("network")
@@ -63,9 +64,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tilesize", type=_sizes, metavar="W[xH]", help="largest tile in source pixels (default: as memory allows)"
     )
     network.add_argument(
-        "--overlap", type=int, metavar="N", help="source pixels shared by neighbouring tiles (default: no seams)"
+        "--overlap",
+        type=int,
+        metavar="N",
+        help="source pixels of a tile around its interior (default: so many that no seams are left)",
     )
-    network.add_argument("--num-streams", type=int, metavar="N", help="frames that a CUDA device computes concurrently")
+    network.add_argument(
+        "--num-streams",
+        type=int,
+        metavar="N",
+        help="threads on the CPU (default: one a core), frames at a time on GPUs",
+    )
     network.add_argument(
         "--no-scenecut", dest="scenecut", action="store_false", help="let windows of frames reach across scene cuts"
     )
@@ -166,7 +175,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def _notes() -> Iterator[None]:
-    """Says VapourSynth's warnings."""
+    """Prints VapourSynth's warnings on stderr."""
     log, handler = logging.getLogger("vapoursynth"), Notes()
     log.addHandler(handler)
     try:

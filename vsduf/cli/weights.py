@@ -17,20 +17,29 @@ if TYPE_CHECKING:
     from vsduf.network.weights import Weights
 
 HEAD = ("name", "scale", "for", "cost", "PSNR", "licence")
-PSNR_NOTE = "PSNR: on the validation clips of each model's training; cost: multiply-adds per source pixel"
+NOTE = (
+    "cost: multiply-adds per source pixel; PSNR: on validation clips, which differ from model to model;"
+    " licence: of the training data, in full by `vsduf weights show NAME`"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds `list`, `show MODEL`, `convert IN OUT` and `export MODEL OUT`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="list the models that come with vsduf: scale, use, cost, PSNR, licence")
-    show = actions.add_parser("show", help="print what a weights file states: network, training data, licence")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+
+    add("list", "list the models that come with vsduf: scale, use, cost, PSNR, licence")
+    show = add("show", "print what a weights file states: network, training data, licence")
     show.add_argument("model", metavar="MODEL", help="a bundled model's name or a weights file")
-    convert = actions.add_parser("convert", help="write a .safetensors from the DUF authors' .h5 or BasicSR's .pth")
+    convert = add("convert", "write a .safetensors from the DUF authors' .h5 or BasicSR's .pth")
     convert.add_argument("source", metavar="IN", help="weights to read: .h5, .hdf5, .pth, .pt or .safetensors")
     convert.add_argument("target", metavar="OUT", type=Path, help="weights to write: .safetensors")
     convert.add_argument("--half", action="store_true", help="store float16: half the size, over 70 dB from float32")
-    export = actions.add_parser("export", help="write an .onnx for vs-mlrt's filters, on Intel, AMD and NVIDIA devices")
+    export = add(
+        "export", "write an .onnx for vs-mlrt's filters, for Intel, AMD and NVIDIA devices, and print a script for it"
+    )
     export.add_argument("model", metavar="MODEL", help="a bundled model's name or a weights file")
     export.add_argument("target", metavar="OUT", type=Path, help="file to write: .onnx")
     export.add_argument("--fp16", action="store_true", help="half precision inside; input and output stay RGBS")
@@ -42,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints or converts; raises WeightsError or ArgumentError for what cannot be read or written."""
     if args.action == "list":
-        print_table(HEAD, [row(name, header) for name, header in catalogue.headers().items()], PSNR_NOTE)
+        print_table(HEAD, [row(name, header) for name, header in catalogue.headers().items()], NOTE)
     elif args.action == "show":
         _show(args.model)
     elif args.action == "convert":
