@@ -250,6 +250,41 @@ def test_when_stopped_it_tidies_up(number, code, words, full, tmp_path):
     assert encoders(tmp_path) == []
 
 
+def test_a_run_that_was_stopped_is_listed_and_gone_on_with(full, tmp_path, options, capsys):
+    out = tmp_path / "out.mkv"
+    words = (full, out, "--segment", "0.2", "--codec", "ffv1")
+    with begun(out, *words) as (process, go):
+        process.send_signal(signal.SIGINT)
+        go.touch()
+        said = process.communicate(timeout=60)[1].decode().splitlines()
+    folder = next(tmp_path.glob("out.vsduf-*"))
+    command = f"vsduf upscale {full} {out} --segment 0.2 --codec ffv1"
+    assert said[-2:] == [f"vsduf: 10 of 36 frames are kept in {folder}; to go on: {command}", "vsduf: stopped"]
+    with pytest.raises(SystemExit) as ended:
+        run("--status", tmp_path)
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.splitlines()[1].split(maxsplit=4) == ["out.mkv", "10", "of", "36", command]
+    assert run(*words, "--scale", "2") == 1
+    assert "10 of 36 frames of out.mkv, made with --scale None instead of 2; give what" in capsys.readouterr().err
+    assert run(*words) == 0
+    assert "10 of 36 frames are encoded already" in capsys.readouterr().err
+    assert films.same_frames(films.larger(films.opened(full)[0]), films.opened(out)[0])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "go", "go.waiting", "out.mkv"]
+    with pytest.raises(SystemExit):
+        run("--status", tmp_path)
+    assert capsys.readouterr().out == f"no unfinished film in {tmp_path}\n"
+
+
+@pytest.mark.parametrize("words", ["--no-segments", "--encoder-option b=200k"])
+def test_one_pass_keeps_nothing(words, full, tmp_path):
+    out = tmp_path / "out.mkv"
+    with begun(out, full, out, "--segment", "0.2", *words.split()) as (process, go):
+        process.send_signal(signal.SIGINT)
+        go.touch()
+        assert ended(process) == (130, "vsduf: stopped")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "go", "go.waiting"]
+
+
 def test_ffmpeg_that_dies_in_the_middle_is_one_line(full, tmp_path):
     with begun(tmp_path / "out.mkv", full, tmp_path / "out.mkv") as (process, go):
         for pid in encoders(tmp_path):

@@ -10,7 +10,7 @@ import vapoursynth as vs
 from helpers.films import noise
 
 from vsduf.errors import MediaError
-from vsduf.film import pipe, timeline
+from vsduf.film import feed, pipe, timeline
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from vsduf.film import pipe, timeline
 def test_an_ffmpeg_that_dies_or_loses_frames_is_an_error_with_its_words(program, words):
     with pytest.raises(MediaError, match=words):
         pipe.run(
-            [sys.executable, "-c", program], noise(length=500), timeline.constant(Fraction(25), 500), lambda done: None
+            [sys.executable, "-c", program], feed.raw(noise(length=500), timeline.constant(Fraction(25), 500)), 500
         )
 
 
@@ -51,7 +51,7 @@ def test_frames_wait_for_a_slow_encoder_instead_of_piling_up():
 
     slow = "import sys, time\nwhile sys.stdin.buffer.read(240000): time.sleep(0.01)\nprint('frame=60')"
     times = timeline.constant(Fraction(25), 60)
-    pipe.run([sys.executable, "-c", slow], clip.std.ModifyFrame(clip, make), times, progress)
+    pipe.run([sys.executable, "-c", slow], feed.raw(clip.std.ModifyFrame(clip, make), times), 60, progress)
     assert max(ahead) <= 2 * vs.core.num_threads + 2
 
 
@@ -65,7 +65,7 @@ def test_ffmpeg_is_gone_when_anything_is_raised(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pipe.run([sys.executable, "-c", program], noise(), timeline.constant(Fraction(25), 5), stop)
+        pipe.run([sys.executable, "-c", program], feed.raw(noise(), timeline.constant(Fraction(25), 5)), 5, stop)
     assert subprocess.run(["kill", "-0", sign.read_text()], capture_output=True).returncode != 0
 
 
@@ -81,5 +81,5 @@ def test_an_ffmpeg_that_stalls_is_spoken_of(tmp_path, monkeypatch):
         f"import os, sys, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)\n"
         "sys.stdin.buffer.read(); print('frame=5')"
     )
-    pipe.run([sys.executable, "-c", program], noise(), timeline.constant(Fraction(25), 5), warn=warn)
+    pipe.run([sys.executable, "-c", program], feed.raw(noise(), timeline.constant(Fraction(25), 5)), 5, warn=warn)
     assert said == ["ffmpeg has made no progress for 0 s; it may be writing the end of a long film, or hang"]

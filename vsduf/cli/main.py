@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = next((word for word in words if not word.startswith("-")), "")
     try:
         args = _parser(asked).parse_args(words)
+        args.words = words
         return int(importlib.import_module(f"vsduf.cli.{args.command}").run(args))
     except KeyboardInterrupt:
         say("stopped")

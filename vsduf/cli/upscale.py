@@ -6,6 +6,8 @@ import argparse
 import contextlib
 import inspect
 import logging
+import math
+import shlex
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,19 +17,22 @@ import vapoursynth as vs
 
 import vsduf
 from vsduf.cli.options import add_device, add_model, check_device
+from vsduf.cli.resume import Status, work_of
 from vsduf.cli.terminal import FRAMES, PERCENT, Notes, Progress, say
 from vsduf.errors import ArgumentError, MediaError
 from vsduf.film.codec import Settings
-from vsduf.film.encoder import prepare, times_of
+from vsduf.film.encoder import Encoding, prepare, times_of
 from vsduf.film.formats import convert, holds, tag_assumed
 from vsduf.film.output import claim
 from vsduf.film.script import SUFFIX, run_script
+from vsduf.film.segments import SECONDS, Segments
 from vsduf.film.source import Source, open_source
 from vsduf.filter import repeats
 from vsduf.filter.scenes import mark_cuts
 from vsduf.network import catalogue
 from vsduf.upscaler import SCALES
 
+RATE_CONTROL = {"b", "pass", "passlogfile", "vbr", "rc"}  # of an encoder that looks at the whole film
 OPTIONS = tuple(inspect.signature(vsduf.upscale).parameters)[1:]  # of core.duf.Upscale, without the clip
 
 
@@ -83,6 +88,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     encoder.add_argument("--crf", type=float, metavar="N", help="constant quality (default: visually lossless)")
     encoder.add_argument("--preset", default="", help="the encoder's speed preset")
     encoder.add_argument("--depth", type=int, choices=(8, 10, 12, 16), help="bits of a sample of OUT (default: as IN)")
+    resume = parser.add_argument_group("resume")
+    resume.add_argument(
+        "--segment",
+        type=_seconds,
+        default=SECONDS,
+        metavar="SECONDS",
+        help="least length of the segments, at most one of which a stopped run loses (default 5)",
+    )
+    resume.add_argument(
+        "--no-segments",
+        dest="segments",
+        action="store_false",
+        help="encode in one pass; a run that is stopped begins again",
+    )
+    resume.add_argument("--restart", action="store_true", help="begin again, and delete what a stopped run has left")
+    resume.add_argument("--status", action=Status, metavar="FOLDER", help="list unfinished films and exit (default: .)")
     encoder.add_argument(
         "--encoder-option",
         type=_pair,
@@ -94,7 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the film; raises DufError or vs.Error for what cannot be done. Nothing half-written is left behind."""
+    """Writes the film; raises DufError or vs.Error for what cannot be done, and keeps whole segments then."""
     _check(args)
     options = dict(args.encoder_option)
     settings = Settings(args.codec, args.crf, args.preset, options, args.depth, args.audio, args.subtitles)
@@ -111,9 +132,36 @@ def run(args: argparse.Namespace) -> int:
             say(note)
         if script is None and film is not None:
             clip = upscaled(film, encoding.form, args)
-        with Progress(clip.num_frames) as progress:
-            encoding.write(clip, progress.update, say)
+        segments = _segments(args, script, encoding, film, clip.num_frames)
+        with _kept(segments), Progress(clip.num_frames, start=segments.work.done if segments else 0) as progress:
+            encoding.write(clip, progress.update, say, segments)
     return 0
+
+
+def _segments(
+    args: argparse.Namespace, script: Path | None, encoding: Encoding, film: Source | None, frames: int
+) -> Segments | None:
+    """Returns how the film is cut into segments, None for one pass. A script's frames are too dear to look for cuts."""
+    if not args.segments:
+        return None
+    if RATE_CONTROL & encoding.video.keys():
+        say("the encoder is to reach a bit rate, which takes one pass: a run that is stopped begins again")
+        return None
+    cuts = mark_cuts(film.clip) if script is None and film is not None else None
+    return Segments(work_of(args, script, encoding, frames), args.segment, cuts, args.restart)
+
+
+@contextlib.contextmanager
+def _kept(segments: Segments | None) -> Iterator[None]:
+    """Says how to go on if the block does not end well and some segments are whole."""
+    try:
+        yield
+    except BaseException:
+        if segments is not None and segments.work.done:
+            work = segments.work
+            command = shlex.join(work.command)
+            say(f"{work.done} of {work.frames} frames are kept in {work.folder}; to go on: {command}")
+        raise
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -164,6 +212,16 @@ def _sizes(text: str) -> list[int]:
     if len(sizes) > 2 or not all(size.isdecimal() for size in sizes):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a size nor WxH")
     return [int(size) for size in sizes]
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -81,22 +81,18 @@ def command(
     times: Timeline,
     streams: Streams | None = None,
     seconds: float | None = None,
+    encoded: bool = False,
 ) -> list[str]:
     """Returns the ffmpeg command that reads frames from its stdin, as `matroska` writes them, and writes `target`.
 
     box: the kind of file. video: the encoder's options. times: of the frames. streams: what comes from the film.
-    seconds: how much of that film is read, None for all of it.
+    seconds: how much of that film is read, None for all of it. encoded: whether the frames are encoded already.
     """
     words = ["-c", "copy"]
-    words += [word for name, value in video.items() for word in (f"-{name}:v:0", value)]
-    words += ["-filter:v:0", "copy"]  # to aligned memory: raw Matroska has none, and the encoder dnxhd crashes then
-    words += ["-fps_mode:v:0", "passthrough"]  # no frame is dropped or repeated
-    words += ["-enc_time_base:v:0", f"{times.tick.numerator}/{times.tick.denominator}"]
-    if video["c"] == "libx264" and times.constant:
-        words += ["-x264-params:v:0", "force-cfr=1"]  # or x264 states the tick as the rate
+    words += _timed(times, video["c"], box) if encoded else _encoder(video, times)
     if box.name in ("MP4", "QuickTime"):
         words += ["-tag:v:0", "hvc1"] if "265" in video["c"] else []  # the tag that Apple's players need
-        if times.constant:  # ffmpeg 5.1 gives the last frame no duration, and players do not show it then
+        if times.constant and not encoded:  # ffmpeg 5.1 gives the last frame no duration, and players do not show it
             words += ["-bsf:v:0", f"setts=pts=PTS:dts=DTS:duration={round(1 / (times.rate * times.tick))}"]
     words += streams.options() if streams is not None else []
     words += [word for name, value in box.options.items() for word in (f"-{name}", value)]
@@ -110,6 +106,25 @@ def command(
     once, several = _split(words)
     args = ffmpeg.compile(ffmpeg.output(*inputs, TARGET, **_named(once)), cmd=start)
     return [names.get(word, word) for word in (*args[:-1], *several, args[-1])]
+
+
+def _encoder(video: Mapping[str, str], times: Timeline) -> list[str]:
+    """Returns the options that encode the frames at their times."""
+    words = [word for name, value in video.items() for word in (f"-{name}:v:0", value)]
+    words += ["-filter:v:0", "copy"]  # to aligned memory: raw Matroska has none, and the encoder dnxhd crashes then
+    words += ["-fps_mode:v:0", "passthrough"]  # no frame is dropped or repeated
+    words += ["-enc_time_base:v:0", f"{times.tick.numerator}/{times.tick.denominator}"]
+    if video["c"] == "libx264" and times.constant:
+        words += ["-x264-params:v:0", "force-cfr=1"]  # or x264 states the tick as the rate
+    return words
+
+
+def _timed(times: Timeline, codec: str, box: Container) -> list[str]:
+    """Returns the option that counts the times of encoded frames in the ticks that their encoder would have given."""
+    ticks = f"setts=pts=PTS:dts=DTS:time_base={times.tick.numerator}/{times.tick.denominator}"
+    name = "h264" if "264" in codec else "hevc" if "265" in codec or "hevc" in codec else ""
+    plain = f"{name}_mp4toannexb," if name and box.name == "AVI" else ""  # AVI has no place for Matroska's headers
+    return ["-bsf:v:0", plain + ticks]
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:

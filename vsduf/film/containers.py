@@ -42,6 +42,8 @@ _MOV = Container("QuickTime", frozenset({"mov_text"}), "mov_text", ("alac",), op
 _WEBM = Container("WebM", frozenset({"webvtt"}), "webvtt", ("libopus", "libvorbis"), codec="libvpx-vp9")
 _TS = Container("MPEG-TS", _TELETEXT, sounds=("aac",), chapters=False)
 _AVI = Container("AVI", frozenset(), sounds=("pcm_s24le",), chapters=False, variable_rate=False)
+SEGMENT = Container("Matroska", frozenset(), options=MappingProxyType({"fflags": "+bitexact", "f": "matroska"}))
+"""The files that parts of a film are encoded into: with the same settings, their headers are the same bytes."""
 CONTAINERS = {
     ".mkv": _MATROSKA,
     ".mp4": _MP4,

@@ -13,12 +13,15 @@ from pathlib import Path
 import vapoursynth as vs
 
 from vsduf.errors import ArgumentError, MediaError
-from vsduf.film import pipe, timeline
+from vsduf.film import feed, pipe, timeline
 from vsduf.film.codec import Settings, video_options
 from vsduf.film.command import Streams, command
 from vsduf.film.formats import convert
 from vsduf.film.output import Output, claim
+from vsduf.film.packets import Span
 from vsduf.film.readback import Expected
+from vsduf.film.segments import Segments
+from vsduf.film.segments import encode as encode_segments
 from vsduf.film.source import Source
 from vsduf.film.streams import Wishes, choose
 from vsduf.film.timeline import Timeline
@@ -41,20 +44,25 @@ class Encoding:
     streams: Streams | None = None
     notes: tuple[str, ...] = ()
 
-    def command(self, seconds: float | None = None) -> list[str]:
-        """Returns the ffmpeg command. seconds: how much of the source is read, None for all of it."""
-        return command(self.output.part, self.output.container, self.video, self.times, self.streams, seconds)
+    def command(self, target: Path, seconds: float | None = None, encoded: bool = False) -> list[str]:
+        """Returns the ffmpeg command that writes `target`. seconds, encoded: as for `command.command`."""
+        box = self.output.container
+        return command(target, box, self.video, self.times, self.streams, seconds, encoded)
 
     def write(
         self,
         clip: vs.VideoNode,
         progress: Callable[[int], None] = lambda done: None,
         warn: Callable[[str], None] = lambda text: None,
+        segments: Segments | None = None,
     ) -> None:
         """Writes the film. progress: called with the number of frames done. warn: called with sentences for the user.
 
-        Raises ArgumentError for a clip of another length, MediaError if ffmpeg fails, vs.Error from the clip; then, and
-        on any other exception, nothing has changed at the film's name.
+        segments: encode these first, and join them; a run that is stopped leaves them for the next one. Without it the
+        film is encoded in one pass, and a run that is stopped leaves nothing.
+
+        Raises ArgumentError for a clip of another length or for segments of another film, MediaError if ffmpeg fails,
+        vs.Error from the clip; then, and on any other exception, nothing has changed at the film's name.
         """
         if clip.num_frames != len(self.times.stamps):
             raise ArgumentError(f"the clip has {clip.num_frames} frames and its source {len(self.times.stamps)}")
@@ -62,13 +70,37 @@ class Encoding:
         streams = self.streams
         expected = Expected(self.times, streams.film.path, streams.mapped) if streams else Expected(self.times)
         source = expected.source()
+        final = self._rehearsed(clip, expected, source, warn)
+        if segments is None:
+            final._finish(feed.raw(clip, self.times), expected, source, progress, warn)
+        else:
+            parts = encode_segments(clip, self.video, self.times, segments, progress, warn)
+            frames = feed.joined([part.path for part in parts], self.times)
+            final._finish(frames, expected, source, warn=warn, encoded=True)
+            segments.work.remove()
+
+    def _rehearsed(
+        self, clip: vs.VideoNode, expected: Expected, source: Mapping[int, Span], warn: Callable[[str], None]
+    ) -> Encoding:
+        """Encodes one frame, as ffmpeg refuses here what it would refuse later; returns the encoding with delays."""
+        beginning = self.output.folder / f"rehearsal{self.output.path.suffix}"
+        blank = vs.core.std.BlankClip(clip, length=1)
+        pipe.run(self.command(beginning, REHEARSAL), feed.raw(blank, self.times), 1, warn=warn)
+        delays = expected.delays(beginning, source)
+        return replace(self, streams=replace(self.streams, delays=delays)) if self.streams and delays else self
+
+    def _finish(
+        self,
+        frames: pipe.Feed,
+        expected: Expected,
+        source: Mapping[int, Span],
+        progress: Callable[[int], None] = lambda done: None,
+        warn: Callable[[str], None] = lambda text: None,
+        encoded: bool = False,
+    ) -> None:
+        """Writes the film from frames, and reads it back."""
         with self.output.made() as part:
-            blank = vs.core.std.BlankClip(clip, length=1)
-            pipe.run(self.command(REHEARSAL), blank, self.times, warn=warn)  # what ffmpeg refuses, it refuses here
-            final = self
-            if streams and (delays := expected.delays(part, source)):
-                final = replace(self, streams=replace(streams, delays=delays))
-            pipe.run(final.command(), clip, self.times, progress, warn)
+            pipe.run(self.command(part, encoded=encoded), frames, len(self.times.stamps), progress, warn)
             for text in expected.check(part, source):
                 warn(text)
 

@@ -1,4 +1,4 @@
-"""Writes raw video with exact timestamps, as a Matroska stream that ffmpeg reads from a pipe.
+"""Writes raw or encoded video with exact timestamps, as a Matroska stream that ffmpeg reads from a pipe.
 
 Y4M lacks the times of frames, most colour tags and chroma siting; Matroska has all of them. Element numbers: RFC 9559
 (Matroska), RFC 8794 (EBML). Nothing is seekable or of known size, so that it can be streamed.
@@ -65,24 +65,44 @@ def header(frame: vs.VideoFrame, rate: Fraction) -> bytes:
     video += _element(0x2EB524, pixels(frame.format).fourcc) + _display(frame) + _element(0x55B0, _colour(frame.props))
     track = _uint(0xD7, 1) + _uint(0x73C5, 1) + _uint(0x83, 1) + _uint(0x9C, 0) + _element(0x86, b"V_UNCOMPRESSED")
     track += _uint(0x23E383, round(10**9 / rate)) + _element(0xE0, video)
+    return coded_header(_element(0xAE, track))
+
+
+def coded_header(tracks: bytes) -> bytes:
+    """Returns what comes before the first frame of a track that is encoded as `tracks`, a Tracks payload, describes."""
     ebml = _element(0x4282, b"matroska") + _uint(0x4287, 4) + _uint(0x4285, 2)
     info = _uint(0x2AD7B1, 1)  # timestamps count nanoseconds
     segment = bytes.fromhex("18538067 01FFFFFFFFFFFFFF")  # of unknown size
-    return (
-        _element(0x1A45DFA3, ebml) + segment + _element(0x1549A966, info) + _element(0x1654AE6B, _element(0xAE, track))
-    )
+    return _element(0x1A45DFA3, ebml) + segment + _element(0x1549A966, info) + _element(0x1654AE6B, tracks)
 
 
 def block(frame: vs.VideoFrame, time: int, duration: int) -> Iterator[bytes | memoryview]:
     """Yields a frame shown at `time` for `duration` (ns) in pieces; planes without padding are not copied."""
     planes = [np.ascontiguousarray(np.asarray(frame[plane])) for plane in pixels(frame.format).planes]
-    lead = b"\x81\x00\x00\x00"  # track 1, no time of its own, no flags
-    group = _uint(0x9B, duration) + _open(0xA1, len(lead) + sum(plane.nbytes for plane in planes)) + lead
-    payload = len(group) + sum(plane.nbytes for plane in planes)
-    head = _open(0xA0, payload) + group
-    yield _open(0x1F43B675, len(_uint(0xE7, time)) + len(_open(0xA0, payload)) + payload) + _uint(0xE7, time) + head
+    yield _lead(sum(plane.nbytes for plane in planes), time, duration)
     for plane in planes:
         yield plane.data.cast("B")
+
+
+def coded_block(payload: bytes, key: bool, additions: bytes, time: int, duration: int) -> Iterator[bytes]:
+    """Yields an encoded frame shown at `time` for `duration` (ns) in pieces.
+
+    key: whether it is decoded without others. additions: payload of its BlockAdditions element.
+    """
+    behind = b"" if key else _element(0xFB, b"\xff")  # refers to another frame; to which one, no decoder asks
+    behind += _element(0x75A1, additions) if additions else b""
+    yield _lead(len(payload), time, duration, len(behind))
+    yield payload
+    yield behind
+
+
+def _lead(size: int, time: int, duration: int, behind: int = 0) -> bytes:
+    """Returns what comes before the `size` bytes of a frame, in a cluster of its own. behind: bytes after the frame."""
+    lead = b"\x81\x00\x00\x00"  # track 1, no time of its own, no flags
+    group = _uint(0x9B, duration) + _open(0xA1, len(lead) + size) + lead
+    group_size = len(group) + size + behind
+    group = _open(0xA0, group_size) + group
+    return _open(0x1F43B675, len(_uint(0xE7, time)) + len(group) + size + behind) + _uint(0xE7, time) + group
 
 
 def _display(frame: vs.VideoFrame) -> bytes:

@@ -24,14 +24,15 @@ class Output:
     """A film to write, claimed by this run.
 
     path: the name that the user gave. place: the same with symbolic links followed. part: the file that is written
-    until the film is whole. folder: for small files, until the end. overwrite: whether a film at `place` is replaced.
-    notes: sentences for the user.
+    until the film is whole. folder: for small files, until the end. work: a folder for what a later run can go on with,
+    which is not made yet. overwrite: whether a film at `place` is replaced. notes: sentences for the user.
     """
 
     path: Path
     place: Path
     part: Path
     folder: Path
+    work: Path
     overwrite: bool
     notes: tuple[str, ...] = ()
 
@@ -82,9 +83,10 @@ def claim(path: Path, source: Path | None = None, overwrite: bool = False) -> It
             f"{left} ({left.stat().st_size >> 20} MiB) is what a run that was killed has written of {path}; delete it"
             for left in sorted(place.parent.glob(f"*.vsduf-{key}-*"))
         )
-        part = place.with_name(f"{place.stem[:STEM]}.vsduf-{key}-{secrets.token_hex(4)}{path.suffix}")
+        work = place.with_name(f"{place.stem[:STEM]}.vsduf-{key}")
+        part = work.with_name(f"{work.name}-{secrets.token_hex(4)}{path.suffix}")
         with tempfile.TemporaryDirectory(prefix="vsduf-", ignore_cleanup_errors=True) as folder:
-            yield Output(path, place, part, Path(folder), overwrite, notes)
+            yield Output(path, place, part, Path(folder), work, overwrite, notes)
 
 
 def _check(path: Path, place: Path, source: Path | None, overwrite: bool) -> None:

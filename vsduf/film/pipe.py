@@ -1,4 +1,4 @@
-"""Runs an ffmpeg command on the frames of a clip, and reports what ffmpeg says if it fails."""
+"""Runs an ffmpeg command on frames, and reports what ffmpeg says if it fails."""
 
 from __future__ import annotations
 
@@ -8,20 +8,14 @@ import re
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import IO
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import IO, Self
 
-import vapoursynth as vs
-
-from vsduf import system
 from vsduf.errors import MediaError
-from vsduf.film import matroska
-from vsduf.film.timeline import Timeline
 
-Process = subprocess.Popen[bytes]
+Feed = Generator[Iterable[bytes | memoryview], None, None]
+"""What ffmpeg reads from its stdin, for each frame in pieces."""
 
-IN_FLIGHT = 2**29  # bytes of finished frames that may wait for a slow encoder
-TRIM_EVERY = 2**29  # bytes of written frames
 STALL_SECONDS = 120.0  # without any progress of ffmpeg until the user is told
 MESSAGE_LINES = 2  # of ffmpeg's messages that an error quotes
 FOLLOW_UPS = re.compile(  # ffmpeg's messages that follow from the one that states the cause
@@ -33,106 +27,105 @@ UNWRITTEN = re.compile("Error (writing trailer|closing file|muxing)|No space lef
 
 def run(
     args: Sequence[str],
-    clip: vs.VideoNode,
-    times: Timeline,
+    frames: Feed,
+    count: int,
     progress: Callable[[int], None] = lambda done: None,
     warn: Callable[[str], None] = lambda text: None,
 ) -> None:
-    """Runs `args`, an ffmpeg that reads Matroska from stdin and reports its progress to stdout, on all of `clip`.
+    """Runs `args`, an ffmpeg that reads Matroska from stdin and reports its progress to stdout, on `count` frames.
 
     progress: called with the number of frames written to ffmpeg. warn: called with a sentence if ffmpeg stalls.
-    Raises MediaError if it fails or writes another number of frames, and whatever the clip raises; ffmpeg has ended by
+    Raises MediaError if it fails or writes another number of frames, and whatever `frames` raises; ffmpeg has ended by
     then.
     """
-    with tempfile.TemporaryFile() as messages, tempfile.TemporaryFile() as counts:
-        with _started(args, messages, counts) as process:
-            fed = _feed(process, clip, times, progress, warn)
-            with _watched(warn):
-                code = process.wait()
-        written = _last_count(counts)
-        if code != 0 or fed != clip.num_frames or UNWRITTEN.search(_text(messages)):
-            where = (
-                f"stopped after {fed} of {clip.num_frames} frames" if clip.num_frames > 1 else "cannot write the film"
-            )
-            raise MediaError(f"ffmpeg {where}: {_reason(messages, code)}")
-        if written != fed:
+    with Run(args, count, warn) as process:
+        process.feed(frames, progress)
+        process.finish()
+
+
+class Run:
+    """An ffmpeg at work, as a context: it is killed at the end unless `finish` has seen it end.
+
+    args, count, warn: as for `run`. Its process group is its own: on Ctrl-C it would finish the file as if whole.
+    """
+
+    def __init__(self, args: Sequence[str], count: int, warn: Callable[[str], None] = lambda text: None) -> None:
+        self._count, self._warn, self._fed = count, warn, 0
+        self._files, temporary = contextlib.ExitStack(), tempfile.TemporaryFile
+        self._messages, self._counts = map(self._files.enter_context, (temporary(), temporary()))
+        self._process = subprocess.Popen(
+            args,
+            stdin=subprocess.PIPE,
+            stdout=self._counts,
+            stderr=self._messages,
+            process_group=None if os.name == "nt" else 0,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
+            env={**os.environ, "SVT_LOG": "1"},  # SVT-AV1 has a log level of its own; 1: errors
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        with contextlib.suppress(OSError):
+            self._stdin.close()
+        self._process.wait()
+        self._files.close()
+
+    def feed(self, frames: Feed, progress: Callable[[int], None] = lambda done: None) -> None:
+        """Writes frames as fast as ffmpeg takes them, and closes its stdin; raises MediaError if it ends early."""
+        with contextlib.closing(frames):
+            for n, buffers in enumerate(frames, start=1):
+                with self._watched():
+                    if not self._write(buffers):
+                        return self.finish()
+                self._fed = n
+                progress(n)
+        with contextlib.suppress(OSError):
+            self._stdin.close()
+
+    def ended(self) -> bool:
+        """Returns whether ffmpeg has ended, so that `finish` returns at once."""
+        return self._process.poll() is not None
+
+    def finish(self) -> None:
+        """Waits until ffmpeg ends; raises MediaError if it failed or wrote another number of frames."""
+        with self._watched():
+            code = self._process.wait()
+        count, fed = self._count, self._fed
+        if code != 0 or fed != count or UNWRITTEN.search(_text(self._messages)):
+            where = f"stopped after {fed} of {count} frames" if count > 1 else "cannot write the film"
+            raise MediaError(f"ffmpeg {where}: {_reason(self._messages, code)}")
+        if (written := _last_count(self._counts)) != fed:
             raise MediaError(f"ffmpeg was given {fed} frames and wrote {written}; try another --codec or container")
 
+    @property
+    def _stdin(self) -> IO[bytes]:
+        assert self._process.stdin is not None
+        return self._process.stdin
 
-@contextlib.contextmanager
-def _started(args: Sequence[str], messages: IO[bytes], counts: IO[bytes]) -> Iterator[Process]:
-    """Starts ffmpeg, and ends it. Its process group is its own: on Ctrl-C it would finish the file as if whole."""
-    process = subprocess.Popen(
-        args,
-        stdin=subprocess.PIPE,
-        stdout=counts,
-        stderr=messages,
-        process_group=None if os.name == "nt" else 0,
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
-        env={**os.environ, "SVT_LOG": "1"},  # SVT-AV1 has a log level of its own; 1: errors
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        with contextlib.suppress(OSError):
-            _stdin(process).close()
-        process.wait()
+    def _write(self, buffers: Iterable[bytes | memoryview]) -> bool:
+        try:
+            for piece in buffers:
+                self._stdin.write(piece)
+        except OSError:  # a broken pipe; on Windows an invalid argument
+            return False
+        return True
 
-
-@contextlib.contextmanager
-def _watched(warn: Callable[[str], None]) -> Iterator[None]:
-    """Warns if the block, in which this program waits for ffmpeg, takes long."""
-    text = f"ffmpeg has made no progress for {STALL_SECONDS:.0f} s; it may be writing the end of a long film, or hang"
-    timer = threading.Timer(STALL_SECONDS, warn, [text])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _feed(
-    process: Process,
-    clip: vs.VideoNode,
-    times: Timeline,
-    progress: Callable[[int], None],
-    warn: Callable[[str], None],
-) -> int:
-    """Writes the frames as fast as ffmpeg takes them; returns how many it took, fewer than all if it ended early."""
-    assert clip.format is not None
-    size = clip.width * clip.height * clip.format.bytes_per_sample * clip.format.num_planes
-    ahead = max(2, min(vs.core.num_threads, IN_FLIGHT // size))
-    with contextlib.closing(clip.frames(prefetch=ahead, backlog=ahead, close=True)) as frames:
-        for n, frame in enumerate(frames):
-            with _watched(warn):
-                if not _write(process, frame, n, times):
-                    return n
-            progress(n + 1)
-            if (n + 1) % max(1, TRIM_EVERY // size) == 0:
-                system.trim_heap()
-    with contextlib.suppress(OSError):
-        _stdin(process).close()
-    return int(clip.num_frames)
-
-
-def _write(process: Process, frame: vs.VideoFrame, n: int, times: Timeline) -> bool:
-    pipe = _stdin(process)
-    head = matroska.header(frame, times.rate) if n == 0 else b""
-    lead = times.lead * 10**9  # Matroska has no negative times; -itsoffset in the command subtracts the lead again
-    try:
-        pipe.write(head)
-        for piece in matroska.block(frame, times.time(n) + lead, times.time(n + 1) - times.time(n)):
-            pipe.write(piece)
-    except OSError:  # a broken pipe; on Windows an invalid argument
-        return False
-    return True
-
-
-def _stdin(process: Process) -> IO[bytes]:
-    assert process.stdin is not None
-    return process.stdin
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Warns if the block, in which this program waits for ffmpeg, takes long."""
+        text = (
+            f"ffmpeg has made no progress for {STALL_SECONDS:.0f} s; it may be writing the end of a long film, or hang"
+        )
+        timer = threading.Timer(STALL_SECONDS, self._warn, [text])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def _last_count(counts: IO[bytes]) -> int:

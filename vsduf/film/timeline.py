@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -31,6 +31,10 @@ class Timeline:
         if frame < len(self.stamps):
             return round(self.stamps[frame] * self.tick * 10**9)
         return self.time(frame - 1) + round(10**9 / self.rate)
+
+    def part(self, first: int, end: int) -> Timeline:
+        """Returns the times of the frames `first` to `end` - 1."""
+        return replace(self, stamps=self.stamps[first:end])
 
     def plausible(self, stated: Fraction, duration: Fraction) -> bool:
         """Whether the rate can be true. stated: by the file, 0 for none. duration: of the file, seconds, 0 if unknown.

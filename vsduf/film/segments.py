@@ -1,0 +1,166 @@
+"""Encodes a film in segments, each a file of its own, which a run that was stopped need not make again."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import vapoursynth as vs
+
+from vsduf.errors import MediaError
+from vsduf.film import feed
+from vsduf.film.coded import Coded
+from vsduf.film.command import command
+from vsduf.film.containers import SEGMENT
+from vsduf.film.pipe import Run
+from vsduf.film.timeline import Timeline
+from vsduf.film.work import Part, Work, partial
+
+SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Segments:
+    """How a film is cut. work: the folder of its segments. seconds: the least of one; it has at most twice as many.
+
+    cuts: a clip with its scene cuts marked, where segments begin if they can; None if looking for cuts would cost as
+    much as the frames themselves. restart: delete the segments that are there.
+    """
+
+    work: Work
+    seconds: float = SECONDS
+    cuts: vs.VideoNode | None = None
+    restart: bool = False
+
+    def end(self, first: int, times: Timeline) -> int:
+        """Returns the frame behind a segment that begins with `first`."""
+        length = len(times.stamps)
+        least = max(1, round(self.seconds * times.rate))
+        most = first + 2 * least
+        if most >= length or self.cuts is None:
+            return min(length, first + least if self.cuts is None else most)
+        with contextlib.closing(self.cuts[first + least : most].frames(close=True)) as frames:
+            marked = (n for n, frame in enumerate(frames, first + least) if frame.props.get("_SceneChangePrev"))
+            return next(marked, most)
+
+
+def encode(
+    clip: vs.VideoNode,
+    video: Mapping[str, str],
+    times: Timeline,
+    segments: Segments,
+    progress: Callable[[int], None] = lambda done: None,
+    warn: Callable[[str], None] = lambda text: None,
+) -> list[Part]:
+    """Encodes the segments that are missing, and returns all of them in order.
+
+    video: the encoder's options. progress: called with the number of frames that are encoded. Raises ArgumentError if
+    the folder holds another film, MediaError if ffmpeg fails, vs.Error from the clip; whole segments stay.
+    """
+    kept = [part for part in segments.work.open(segments.restart) if _whole(part, warn)]
+    done = sum(part.end - part.first for part in kept)
+    if done:
+        warn(f"{done} of {clip.num_frames} frames are encoded already, in {segments.work.folder}")
+        progress(done)
+    with _Writer(segments.work, video, times, kept, warn) as writer:
+        for first, end in _missing(kept, segments, times):
+            writer.write(clip[first:end], first, functools.partial(_advance, progress, done))
+            done += end - first
+        writer.settle()
+    return sorted(writer.made)
+
+
+def _advance(progress: Callable[[int], None], before: int, done: int) -> None:
+    progress(before + done)
+
+
+class _Writer:
+    """Encodes one segment after another; an encoder writes the end of one while the next one's frames are made."""
+
+    def __init__(
+        self,
+        work: Work,
+        video: Mapping[str, str],
+        times: Timeline,
+        kept: Sequence[Part],
+        warn: Callable[[str], None],
+    ) -> None:
+        self.made = list(kept)
+        self._work, self._video, self._times, self._warn = work, video, times, warn
+        self._ending: tuple[Part, Run, contextlib.ExitStack] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """After an error the segment before it is kept if it is whole; after Ctrl-C only what has ended."""
+        if isinstance(error, Exception):
+            with contextlib.suppress(MediaError):
+                self.settle()
+        if self._ending is not None:
+            self._ending[2].__exit__(kind, error, None)
+        self._work.remove_if_empty()
+
+    def write(self, clip: vs.VideoNode, first: int, progress: Callable[[int], None]) -> None:
+        """Encodes the frames of a clip, which are the film's from `first` on."""
+        count, end = clip.num_frames, first + clip.num_frames
+        times = self._times.part(first, end)
+
+        def fed(n: int) -> None:
+            progress(n)
+            if self._ending is not None and self._ending[1].ended():
+                self.settle()
+
+        with contextlib.ExitStack() as stack:
+            part = stack.enter_context(self._work.made(first, end))
+            args = command(partial(part), SEGMENT, self._video, times)
+            run = stack.enter_context(Run(args, count, self._warn))
+            run.feed(feed.raw(clip, times), fed)
+            self.settle()
+            self._ending = part, run, stack.pop_all()
+
+    def settle(self) -> None:
+        """Waits until the segment that is being ended is whole; raises MediaError if it is not, or cannot be joined."""
+        if self._ending is None:
+            return
+        (part, run, stack), self._ending = self._ending, None
+        with stack:
+            run.finish()
+        if not _whole(part, self._warn):
+            raise MediaError(f"{self._video['c']} did not write all frames of a segment; give --no-segments")
+        with Coded(part.path) as one, Coded(min(self.made or [part]).path) as other:
+            if one.tracks != other.tracks:
+                part.path.unlink()
+                raise MediaError(
+                    f"{self._video['c']} writes headers that differ between segments, which cannot be joined; "
+                    "give --no-segments, or --restart if ffmpeg is another one than before"
+                )
+        self.made.append(part)
+
+
+def _missing(kept: Sequence[Part], segments: Segments, times: Timeline) -> Iterator[tuple[int, int]]:
+    """Yields the first frame of each segment to encode, and the one behind its last."""
+    at = 0
+    for first, end in (*((part.first, part.end) for part in kept), (len(times.stamps), 0)):
+        while at < first:
+            until = min(first, segments.end(at, times))
+            yield at, until
+            at = until
+        at = end
+
+
+def _whole(part: Part, warn: Callable[[str], None]) -> bool:
+    """Returns whether a segment holds all of its frames, and deletes it if it does not."""
+    try:
+        with Coded(part.path) as coded:
+            if len(coded.blocks) == part.end - part.first:
+                return True
+    except MediaError:
+        pass
+    part.path.unlink()
+    warn(f"{part.path.name} is damaged; its frames are made again")
+    return False
