@@ -329,6 +329,26 @@ def test_the_network_itself(tmp_path):
 
 
 @PLUGIN
+def test_a_script_is_written_kept_and_encoded(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    lossless = ("-c:v", "ffv1", "-field_order", "tt")
+    films.picture_film(tmp_path / "in.mkv", "setfield=tff", "testsrc2=s=48x32:r=25:d=0.4", *lossless)
+    assert run("in.mkv", "out.mkv") == 1
+    assert (
+        "in.mkv is interlaced (top field first); deinterlace it first: `vsduf upscale --auto" in capsys.readouterr().err
+    )
+    assert run("in.mkv", "out.mkv", "--auto", "--scale", "2", "--codec", "ffv1") == 0
+    script = tmp_path / "out.vpy"
+    assert "core.duf.Upscale(clip, scale=2)" in script.read_text()
+    clip, _ = films.opened(tmp_path / "out.mkv")
+    assert (clip.width, clip.height, clip.num_frames) == (96, 64, 10)
+    script.write_text(script.read_text().replace("scale=2", "scale=3"))
+    assert run("in.mkv", "out.mkv", "--auto", "--codec", "ffv1", "--overwrite") == 0
+    assert films.opened(tmp_path / "out.mkv")[0].width == 144
+    assert "out.vpy is there already and is used" in capsys.readouterr().err
+
+
+@PLUGIN
 def test_the_example(full, tmp_path):
     command = [sys.executable, HERE.parent / "examples" / "upscale_file.py", full, tmp_path / "out.mkv"]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 
 from vsduf import __version__
+from vsduf.cli import failures
 from vsduf.cli.terminal import say
-from vsduf.errors import DufError
 
 COMMANDS = {  # the name of the command and its module: its help
     "upscale": "make a film 2, 3 or 4 times as large, with its sound, subtitles, chapters and tags",
@@ -39,10 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("stopped")
         return 130
-    except _refusals() as error:
-        say(str(error))
-    except OSError as error:  # such as a full disk, a folder without permission, a name that is too long
-        say(f"{error.filename or args.command}: {error.strerror or error}")
+    except failures.expected() as error:
+        say(failures.sentence(error, args.command))
     return 1
 
 
@@ -56,9 +54,3 @@ def _parser(asked: str) -> argparse.ArgumentParser:
         if name == asked:
             importlib.import_module(f"vsduf.cli.{name}").add_arguments(command)
     return parser
-
-
-def _refusals() -> tuple[type[Exception], ...]:
-    """Returns the errors that are one sentence: vsduf's own, and VapourSynth's if it has been imported."""
-    vapoursynth = sys.modules.get("vapoursynth")
-    return (DufError,) if vapoursynth is None else (DufError, vapoursynth.Error)

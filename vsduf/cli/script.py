@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vsduf.analysis import examine, write_script
-from vsduf.analysis.clip import open_clip
-from vsduf.analysis.facts import GROUPS
-from vsduf.cli.terminal import Counted, Progress, say
+from vsduf.cli.auto import examined
+from vsduf.cli.terminal import say
 from vsduf.errors import ArgumentError
 from vsduf.output import write_whole
 from vsduf.upscaler import SCALES
@@ -29,10 +27,7 @@ def run(args: argparse.Namespace) -> int:
     target = args.output or args.source.with_suffix(".vpy")
     if target.exists() and not args.overwrite:
         raise ArgumentError(f"{target} exists; give another name with -o, or --overwrite")
-    clip = open_clip(args.source)
-    with Progress(GROUPS, Counted("parts"), "examining the film", transient=True) as progress:
-        facts = examine(clip, progress.update)
-    text = write_script(facts, args.source, args.scale)
+    text = examined(args.source, args.scale)
     write_whole(target, lambda path: path.write_text(text, encoding="utf-8"))
     say(f"wrote {target}; look at it, then: vsduf upscale {target} OUT.mkv")
     return 0

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import inspect
 import logging
-import math
 import shlex
 import signal
 from collections.abc import Iterator
@@ -16,112 +15,49 @@ from typing import Any
 import vapoursynth as vs
 
 import vsduf
-from vsduf.cli.options import add_device, add_model, check_device
-from vsduf.cli.resume import Status, work_of
+from vsduf.cli import auto, batch
+from vsduf.cli.options import check_device
+from vsduf.cli.resume import work_of
 from vsduf.cli.terminal import FRAMES, PERCENT, Notes, Progress, say
+from vsduf.cli.upscale_arguments import add_arguments
 from vsduf.errors import ArgumentError, MediaError
 from vsduf.film.codec import Settings
 from vsduf.film.encoder import Encoding, prepare, times_of
 from vsduf.film.formats import convert, holds, tag_assumed
 from vsduf.film.output import claim
 from vsduf.film.script import SUFFIX, run_script
-from vsduf.film.segments import SECONDS, Segments
+from vsduf.film.segments import Segments
 from vsduf.film.source import Source, open_source
 from vsduf.filter import repeats
 from vsduf.filter.scenes import mark_cuts
 from vsduf.network import catalogue
 from vsduf.upscaler import SCALES
 
+__all__ = ["add_arguments", "run"]
+
 RATE_CONTROL = {"b", "pass", "passlogfile", "vbr", "rc"}  # of an encoder that looks at the whole film
 OPTIONS = tuple(inspect.signature(vsduf.upscale).parameters)[1:]  # of core.duf.Upscale, without the clip
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments; those of the network have core.duf.Upscale's names."""
-    parser.add_argument("source", metavar="IN", type=Path, help="film to read, or a script (.vpy) to encode as it is")
-    parser.add_argument("target", metavar="OUT", type=Path, help="film to write; its ending chooses the container")
-    parser.add_argument(
-        "--script", metavar="FILE.vpy", type=Path, help="encode the script's clip as it is, with the sound of IN"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
-    parser.add_argument(
-        "--progressive", action="store_true", help="take IN as progressive even if it is marked as interlaced"
-    )
-    parser.add_argument(
-        "--animation", action="store_true", help="upscale repeated frames once: faster, and sharper for drawn animation"
-    )
-    parser.add_argument(
-        "--audio",
-        default="auto",
-        metavar="auto|copy|none|CODEC",
-        help="sound: auto copies it and converts what OUT cannot hold, copy refuses that, none leaves sound out, "
-        "CODEC converts all of it (default auto)",
-    )
-    parser.add_argument("--no-subtitles", dest="subtitles", action="store_false", help="leave out the subtitles of IN")
-    network = parser.add_argument_group("network")
-    network.add_argument("--scale", type=int, metavar="N", help="enlarge 2, 3 or 4 times (default 4, or by the size)")
-    network.add_argument("--width", type=int, metavar="N", help="width of OUT in pixels (default: by --scale)")
-    network.add_argument("--height", type=int, metavar="N", help="height of OUT in pixels (default: by --scale)")
-    network.add_argument("--square", action="store_true", help="make the pixels of OUT square (default: as IN)")
-    add_model(network)
-    add_device(network)
-    network.add_argument(
-        "--tilesize", type=_sizes, metavar="W[xH]", help="largest tile in source pixels (default: as memory allows)"
-    )
-    network.add_argument(
-        "--overlap",
-        type=int,
-        metavar="N",
-        help="source pixels of a tile around its interior (default: so many that no seams are left)",
-    )
-    network.add_argument(
-        "--num-streams",
-        type=int,
-        metavar="N",
-        help="threads on the CPU (default: one a core), frames at a time on GPUs",
-    )
-    network.add_argument(
-        "--no-scenecut", dest="scenecut", action="store_false", help="let windows of frames reach across scene cuts"
-    )
-    encoder = parser.add_argument_group("encoder")
-    encoder.add_argument("--codec", default="", help="ffmpeg's video encoder (default libx264, for .webm libvpx-vp9)")
-    encoder.add_argument("--crf", type=float, metavar="N", help="constant quality (default: visually lossless)")
-    encoder.add_argument("--preset", default="", help="the encoder's speed preset")
-    encoder.add_argument("--depth", type=int, choices=(8, 10, 12, 16), help="bits of a sample of OUT (default: as IN)")
-    resume = parser.add_argument_group("resume")
-    resume.add_argument(
-        "--segment",
-        type=_seconds,
-        default=SECONDS,
-        metavar="SECONDS",
-        help="least length of the segments, at most one of which a stopped run loses (default 5)",
-    )
-    resume.add_argument(
-        "--no-segments",
-        dest="segments",
-        action="store_false",
-        help="encode in one pass; a run that is stopped begins again",
-    )
-    resume.add_argument("--restart", action="store_true", help="begin again, and delete what a stopped run has left")
-    resume.add_argument("--status", action=Status, metavar="FOLDER", help="list unfinished films and exit (default: .)")
-    encoder.add_argument(
-        "--encoder-option",
-        type=_pair,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="one more option of the encoder; may be given several times",
-    )
-
-
 def run(args: argparse.Namespace) -> int:
-    """Writes the film; raises DufError or vs.Error for what cannot be done, and keeps whole segments then."""
+    """Writes the film or the films; raises DufError or vs.Error for what cannot be done."""
+    if args.output_folder is not None:
+        return batch.run(args, write_film)
+    if len(args.paths) != 2:
+        args.refuse("give IN and OUT, or any number of films and -o FOLDER")
+    args.source, args.target = args.paths
+    write_film(args)
+    return 0
+
+
+def write_film(args: argparse.Namespace) -> None:
+    """Writes the film `args.target` from `args.source`; keeps whole segments if it cannot go on."""
     _check(args)
     options = dict(args.encoder_option)
     settings = Settings(args.codec, args.crf, args.preset, options, args.depth, args.audio, args.subtitles)
     with _ended_by_signals(), _notes(), claim(args.target, args.source, args.overwrite) as output:
         film = None if args.source.suffix == SUFFIX else _opened(args)
-        script = args.source if film is None else args.script
+        script = args.source if film is None else auto.script_for(args) if args.auto else args.script
         if script is not None:
             clip = run_script(script)
             encoding = prepare(film, output, settings, clip.format, times_of(clip, film))
@@ -135,7 +71,6 @@ def run(args: argparse.Namespace) -> int:
         segments = _segments(args, script, encoding, film, clip.num_frames)
         with _kept(segments), Progress(clip.num_frames, start=segments.work.done if segments else 0) as progress:
             encoding.write(clip, progress.update, say, segments)
-    return 0
 
 
 def _segments(
@@ -177,11 +112,16 @@ def _check(args: argparse.Namespace) -> None:
         raise ArgumentError(f"--scale is {args.scale}; give 2, 3 or 4")
     if args.script is not None and args.source.suffix == SUFFIX:
         raise ArgumentError(f"IN is the script {args.source} already; leave out --script, or give a film as IN")
+    network = [name for name in OPTIONS if getattr(args, name, None) not in (None, False)] if args.script else []
+    if given := [f"--{name.replace('_', '-')}" for name in network if name != "scenecut"]:
+        raise ArgumentError(f"the script says how frames are enlarged; set {' and '.join(given)} there")
+    if args.auto and (args.script is not None or args.source.suffix == SUFFIX):
+        raise ArgumentError("--auto writes a script, and one is given; leave out one of them")
 
 
 def _opened(args: argparse.Namespace) -> Source:
     with Progress(100, PERCENT, "reading the film", transient=True) as reading:
-        return open_source(args.source, reading.update, args.progressive or args.script is not None)
+        return open_source(args.source, reading.update, args.progressive or args.auto or args.script is not None)
 
 
 def upscaled(film: Source, form: vs.VideoFormat, args: argparse.Namespace) -> vs.VideoNode:
@@ -204,31 +144,6 @@ def enlarged(clip: vs.VideoNode, options: dict[str, Any]) -> vs.VideoNode:
     if not hasattr(vs.core, "duf"):
         raise ArgumentError("core.duf is not in VapourSynth's plugin folder; install vsduf again into this environment")
     return vs.core.duf.Upscale(clip, **options)
-
-
-def _sizes(text: str) -> list[int]:
-    """Reads 256 or 320x180."""
-    sizes = text.split("x")
-    if len(sizes) > 2 or not all(size.isdecimal() for size in sizes):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a size nor WxH")
-    return [int(size) for size in sizes]
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return seconds
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    return name.lstrip("-"), value
 
 
 @contextlib.contextmanager

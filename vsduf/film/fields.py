@@ -15,15 +15,17 @@ from vsduf.errors import MediaError
 CHECKED_FRAMES = 8  # spread over the film
 
 
-def check_progressive(path: Path, clip: vs.VideoNode, way_out: str = "") -> None:
-    """Raises MediaError if frames spread over the clip are interlaced. way_out: another remedy, to end the sentence."""
+FFMPEG = "deinterlace it first (ffmpeg -i IN -vf bwdif -c:a copy OUT.mkv)"
+
+
+def check_progressive(path: Path, clip: vs.VideoNode, remedy: str = FFMPEG) -> None:
+    """Raises MediaError if frames spread over the clip are interlaced. remedy: ends the sentence."""
     for frame in sorted({clip.num_frames * part // CHECKED_FRAMES for part in range(CHECKED_FRAMES)}):
         with clip.get_frame(frame) as picture:
             order = int(picture.props.get("_FieldBased", 0))
         if order:
             which = "top" if order == vs.FIELD_TOP else "bottom"
-            mend = f"deinterlace it first (ffmpeg -i IN -vf bwdif -c:a copy OUT.mkv){way_out}"
-            raise MediaError(f"{path} is interlaced ({which} field first); {mend}")
+            raise MediaError(f"{path} is interlaced ({which} field first); {remedy}")
 
 
 def as_progressive(clip: vs.VideoNode) -> vs.VideoNode:

@@ -20,6 +20,10 @@ from vsduf.film.fields import as_progressive, check_progressive
 from vsduf.film.probe import Media, Stream
 from vsduf.film.timeline import Timeline
 
+REMEDY = (
+    "deinterlace it first: `vsduf upscale --auto IN OUT` does, `vsduf script IN` writes how, "
+    "and --progressive takes the frames as they are if only their marks are wrong"
+)
 UNKNOWN = -(2**63)  # a timestamp that the file does not have
 
 
@@ -55,7 +59,7 @@ def open_source(
     if progressive:
         clip = clip.std.SetFrameProps(_FieldBased=vs.FIELD_PROGRESSIVE)
     else:
-        check_progressive(path, clip, ", or give --progressive if only its marks say so")
+        check_progressive(path, clip, REMEDY)
         clip = as_progressive(clip)
     times, remarks = _times(path, clip, media, stamps, tick)
     notes = (*_notes(clip, media, stream), *remarks)
