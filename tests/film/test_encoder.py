@@ -107,6 +107,19 @@ def test_frames_at_irregular_times_keep_them(ending, tmp_path):
         encode(film.clip, tmp_path / "out.avi", film)
 
 
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize(("kind", "rate"), [("mkv", 25), ("mp4", 1000), ("mkv", 1000), ("mkv", 2000)])
+def test_the_last_frame_is_shown_at_any_rate(each_ffmpeg, kind, rate, ending, tmp_path):
+    """Matroska rounds the times of 2000 frames per second, which makes the rate variable."""
+    words = ["-frames:v", 12, "-c:v", "libx264", "-pix_fmt", "yuv420p"]
+    source = films.picture_film(tmp_path / f"in.{kind}", "null", f"testsrc2=s=48x32:r={rate}", *words)
+    film, out = open_source(source), tmp_path / f"out.{ending}"
+    encode(films.larger(film.clip), out, film)
+    assert films.opened(out)[0].num_frames == 12
+    shown = films.ffmpeg("-i", out, "-fps_mode", "passthrough", "-f", "framecrc", "-").splitlines()
+    assert sum(not line.startswith("#") for line in shown) == 12
+
+
 def test_mastering_metadata_of_hdr_films_arrives(tmp_path):
     light = {"ContentLightLevelMax": 1000, "ContentLightLevelAverage": 400}
     light |= {"MasteringDisplayPrimariesX": [0.68, 0.265, 0.15], "MasteringDisplayPrimariesY": [0.32, 0.69, 0.06]}

@@ -92,8 +92,9 @@ def command(
     words += _timed(times, video["c"], box) if encoded else _encoder(video, times)
     if box.name in ("MP4", "QuickTime"):
         words += ["-tag:v:0", "hvc1"] if "265" in video["c"] else []  # the tag that Apple's players need
-        if times.constant and not encoded:  # ffmpeg 5.1 gives the last frame no duration, and players do not show it
-            words += ["-bsf:v:0", f"setts=pts=PTS:dts=DTS:duration={round(1 / (times.rate * times.tick))}"]
+        if not encoded:  # ffmpeg 5.1 gives the last frame no duration, and players do not show it
+            lasts = round(1 / (times.rate * times.tick)) if times.constant else r"max(DURATION\,1)"
+            words += ["-bsf:v:0", f"setts=pts=PTS:dts=DTS:duration={lasts}"]
     words += streams.options() if streams is not None else []
     words += [word for name, value in box.options.items() for word in (f"-{name}", value)]
     inputs = [ffmpeg.input("pipe:0", format="matroska", **_named(moved("-itsoffset", -times.lead)))["v:0"]]
