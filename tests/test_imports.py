@@ -18,6 +18,7 @@ ROOMS = {  # room: the rooms that it may import besides the root modules and its
     "degradations": {"evaluation", "film"},
     "analysis": {"film"},
     "preview": set(),
+    "cluster": {"film"},
     "training": {"degradations", "evaluation", "film", "network"},
     "bench": {"filter", "engine", "network", "evaluation"},
     "cli": {
@@ -31,6 +32,7 @@ ROOMS = {  # room: the rooms that it may import besides the root modules and its
         "degradations",
         "analysis",
         "preview",
+        "cluster",
     },
 }
 ROOT = {"__init__", "__main__", "cgroups", "cuts", "errors", "matrix", "output", "siting", "system", "upscaler"}
@@ -47,7 +49,7 @@ DOORS = {  # library: the rooms or modules that may import it
         "cli.train", "cli.weights",
     },
     "vapoursynth": {
-        "filter", "film", "analysis", "preview", "bench", "cli.preview", "cli.upscale", "engine.cpu.library",
+        "filter", "film", "analysis", "preview", "bench", "cluster", "cli.preview", "cli.upscale", "engine.cpu.library",
     },
     "cupy": {"engine.cuda.runtime"},
     "ffmpeg": {"film.command"},
@@ -57,6 +59,7 @@ DOORS = {  # library: the rooms or modules that may import it
     "onnx": {"network.onnx_export"},
     "PIL": {"film.arrays", "preview.page"},
     "platformdirs": {"film.source"},
+    "ray": {"cluster.workers"},
     "rich": {"cli.table", "cli.terminal"},
     "psutil": {"system"},
     "safetensors": {"network.header", "network.weights"},

@@ -7,6 +7,8 @@ import imageio_ffmpeg
 import numpy as np
 import vapoursynth as vs
 
+from vsduf.film import timeline
+
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()  # of known age, whatever is on PATH
 
 SUBTITLES = "1\n00:00:00,200 --> 00:00:00,900\nHello\n\n2\n00:00:01,000 --> 00:00:01,400\nWorld\n"
@@ -106,3 +108,8 @@ def noise(form=vs.YUV420P8, width=20, height=12, length=5):
 
     blank = vs.core.std.BlankClip(None, width, height, form, length, 25, 1, keep=True)
     return blank.std.ModifyFrame(blank, fill)
+
+
+def steady(length, rate=25):
+    """The times of frames at a constant rate."""
+    return timeline.constant(Fraction(rate), length)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import inspect
 import logging
 import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,15 @@ from vsduf.cli.terminal import FRAMES, PERCENT, Notes, Progress, say
 from vsduf.cli.upscale_arguments import add_arguments
 from vsduf.errors import ArgumentError, MediaError
 from vsduf.film.codec import Settings
-from vsduf.film.encoder import Encoding, prepare, times_of
+from vsduf.film.encoder import EncodeSegments, Encoding, prepare, times_of
 from vsduf.film.formats import convert, holds, tag_assumed
 from vsduf.film.output import claim
 from vsduf.film.script import SUFFIX, run_script
 from vsduf.film.segments import Segments
+from vsduf.film.segments import encode as encode_segments
 from vsduf.film.source import Source, open_source
+from vsduf.film.timeline import Timeline
+from vsduf.film.work import Part
 from vsduf.filter import repeats
 from vsduf.filter.scenes import mark_cuts
 from vsduf.network import catalogue
@@ -69,8 +73,45 @@ def write_film(args: argparse.Namespace) -> None:
         if script is None and film is not None:
             clip = upscaled(film, encoding.form, args)
         segments = _segments(args, script, encoding, film, clip.num_frames)
+        encode = _encode_by(args, script, encoding, segments)
         with _kept(segments), Progress(clip.num_frames, start=segments.work.done if segments else 0) as progress:
-            encoding.write(clip, progress.update, say, segments)
+            encoding.write(clip, progress.update, say, segments, encode)
+
+
+def _encode_by(
+    args: argparse.Namespace, script: Path | None, encoding: Encoding, segments: Segments | None
+) -> EncodeSegments:
+    """Returns the function that encodes segments: in this process, or by several workers."""
+    if args.workers is None and args.cluster is None:
+        return encode_segments
+    from vsduf.cluster import workers
+
+    if segments is None:
+        raise ArgumentError("several workers make segments, which this run does without; leave out --workers")
+    if args.device_id not in (None, -1):
+        raise ArgumentError("each worker takes a GPU of its own; leave out --device-id, or give -1 for the CPU")
+    crew = workers.Crew(args.workers or None, args.cluster, args.device_id != -1 and args.device != "cpu")
+    told = argparse.Namespace(**{name: value for name, value in vars(args).items() if name != "refuse"})
+    told.source = args.source.absolute()
+    make = functools.partial(clip_in_worker, told, script and script.absolute(), encoding.form.id)
+
+    def encode(
+        clip: vs.VideoNode, video: Mapping[str, str], times: Timeline, cut: Segments, *notices: Callable[..., None]
+    ) -> list[Part]:
+        return workers.encode(video, times, cut, make, crew, *notices)
+
+    return encode
+
+
+def clip_in_worker(args: argparse.Namespace, script: Path | None, form: int, cores: int) -> vs.VideoNode:
+    """Returns the clip to encode, in a worker's process. cores: that the worker may use, 0 if it has a GPU."""
+    if cores:
+        vs.core.num_threads = cores
+        args.num_streams = args.num_streams or cores
+    wanted = vs.core.get_video_format(form)
+    if script is not None:
+        return convert(run_script(script), wanted)
+    return convert(upscaled(_opened(args), wanted, args), wanted)
 
 
 def _segments(

@@ -103,6 +103,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     resume.add_argument("--restart", action="store_true", help="begin again, and delete what a stopped run has left")
     resume.add_argument("--status", action=Status, metavar="FOLDER", help="list unfinished films and exit (default: .)")
+    workers = parser.add_argument_group("several devices and machines, by Ray (pip install 'vsduf[cluster]')")
+    workers.add_argument(
+        "--workers",
+        type=_workers,
+        metavar="auto|N",
+        help="processes that encode segments at a time, each with a GPU or a share of the cores; auto: one a GPU, "
+        "or one a machine without any",
+    )
+    workers.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="use the machines of a cluster that `ray start` has made, such as 192.168.0.2:6379 or auto; IN must have "
+        "the same path on all of them",
+    )
     encoder.add_argument(
         "--encoder-option",
         type=_pair,
@@ -119,6 +133,15 @@ def _sizes(text: str) -> list[int]:
     if len(sizes) > 2 or not all(size.isdecimal() for size in sizes):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a size nor WxH")
     return [int(size) for size in sizes]
+
+
+def _workers(text: str) -> int:
+    """Reads a number of workers; 0 for auto."""
+    if text == "auto":
+        return 0
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number of workers")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

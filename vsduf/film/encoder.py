@@ -25,6 +25,10 @@ from vsduf.film.segments import encode as encode_segments
 from vsduf.film.source import Source
 from vsduf.film.streams import Wishes, choose
 from vsduf.film.timeline import Timeline
+from vsduf.film.work import Part
+
+EncodeSegments = Callable[..., list[Part]]
+"""A function with the arguments of `segments.encode`, which encodes the segments that are missing."""
 
 REHEARSAL = 0.1  # seconds of the source's other streams
 
@@ -55,11 +59,12 @@ class Encoding:
         progress: Callable[[int], None] = lambda done: None,
         warn: Callable[[str], None] = lambda text: None,
         segments: Segments | None = None,
+        encode: EncodeSegments = encode_segments,
     ) -> None:
         """Writes the film. progress: called with the number of frames done. warn: called with sentences for the user.
 
         segments: encode these first, and join them; a run that is stopped leaves them for the next one. Without it the
-        film is encoded in one pass, and a run that is stopped leaves nothing.
+        film is encoded in one pass, and a run that is stopped leaves nothing. encode: makes the segments.
 
         Raises ArgumentError for a clip of another length or for segments of another film, MediaError if ffmpeg fails,
         vs.Error from the clip; then, and on any other exception, nothing has changed at the film's name.
@@ -74,7 +79,7 @@ class Encoding:
         if segments is None:
             final._finish(feed.raw(clip, self.times), expected, source, progress, warn)
         else:
-            parts = encode_segments(clip, self.video, self.times, segments, progress, warn)
+            parts = encode(clip, self.video, self.times, segments, progress, warn)
             frames = feed.joined([part.path for part in parts], self.times)
             final._finish(frames, expected, source, warn=warn, encoded=True)
             segments.work.remove()

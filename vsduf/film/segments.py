@@ -12,7 +12,7 @@ from typing import Self
 import vapoursynth as vs
 
 from vsduf.errors import MediaError
-from vsduf.film import feed
+from vsduf.film import feed, pipe
 from vsduf.film.coded import Coded
 from vsduf.film.command import command
 from vsduf.film.containers import SEGMENT
@@ -61,17 +61,42 @@ def encode(
     video: the encoder's options. progress: called with the number of frames that are encoded. Raises ArgumentError if
     the folder holds another film, MediaError if ffmpeg fails, vs.Error from the clip; whole segments stay.
     """
-    kept = [part for part in segments.work.open(segments.restart) if _whole(part, warn)]
+    kept = opened(segments, warn)
     done = sum(part.end - part.first for part in kept)
-    if done:
-        warn(f"{done} of {clip.num_frames} frames are encoded already, in {segments.work.folder}")
-        progress(done)
+    progress(done)
     with _Writer(segments.work, video, times, kept, warn) as writer:
-        for first, end in _missing(kept, segments, times):
+        for first, end in missing(kept, segments, times):
             writer.write(clip[first:end], first, functools.partial(_advance, progress, done))
             done += end - first
         writer.settle()
     return sorted(writer.made)
+
+
+def opened(segments: Segments, warn: Callable[[str], None] = lambda text: None) -> list[Part]:
+    """Opens the folder, and returns its whole segments; raises ArgumentError if they are of another film."""
+    kept = [part for part in segments.work.open(segments.restart) if whole(part, warn)]
+    if kept:
+        done = sum(part.end - part.first for part in kept)
+        warn(f"{done} of {segments.work.frames} frames are encoded already, in {segments.work.folder}")
+    return kept
+
+
+def encode_one(clip: vs.VideoNode, video: Mapping[str, str], times: Timeline, part: Part) -> None:
+    """Encodes the frames of one segment of a clip into the part's partial file; raises MediaError if ffmpeg fails."""
+    some = times.part(part.first, part.end)
+    frames = feed.raw(clip[part.first : part.end], some)
+    pipe.run(command(partial(part), SEGMENT, video, some), frames, part.end - part.first)
+
+
+def check_headers(part: Part, others: Sequence[Part], codec: str) -> None:
+    """Deletes a segment, and raises MediaError, if its header is another one than that of the others."""
+    with Coded(part.path) as one, Coded(min([part, *others]).path) as other:
+        if one.tracks != other.tracks:
+            part.path.unlink()
+            raise MediaError(
+                f"{codec} writes headers that differ between segments, which cannot be joined; "
+                "give --no-segments, or --restart if ffmpeg is another one than before"
+            )
 
 
 def _advance(progress: Callable[[int], None], before: int, done: int) -> None:
@@ -130,19 +155,13 @@ class _Writer:
         (part, run, stack), self._ending = self._ending, None
         with stack:
             run.finish()
-        if not _whole(part, self._warn):
+        if not whole(part, self._warn):
             raise MediaError(f"{self._video['c']} did not write all frames of a segment; give --no-segments")
-        with Coded(part.path) as one, Coded(min(self.made or [part]).path) as other:
-            if one.tracks != other.tracks:
-                part.path.unlink()
-                raise MediaError(
-                    f"{self._video['c']} writes headers that differ between segments, which cannot be joined; "
-                    "give --no-segments, or --restart if ffmpeg is another one than before"
-                )
+        check_headers(part, self.made, self._video["c"])
         self.made.append(part)
 
 
-def _missing(kept: Sequence[Part], segments: Segments, times: Timeline) -> Iterator[tuple[int, int]]:
+def missing(kept: Sequence[Part], segments: Segments, times: Timeline) -> Iterator[tuple[int, int]]:
     """Yields the first frame of each segment to encode, and the one behind its last."""
     at = 0
     for first, end in (*((part.first, part.end) for part in kept), (len(times.stamps), 0)):
@@ -153,7 +172,7 @@ def _missing(kept: Sequence[Part], segments: Segments, times: Timeline) -> Itera
         at = end
 
 
-def _whole(part: Part, warn: Callable[[str], None]) -> bool:
+def whole(part: Part, warn: Callable[[str], None]) -> bool:
     """Returns whether a segment holds all of its frames, and deletes it if it does not."""
     try:
         with Coded(part.path) as coded:

@@ -48,6 +48,15 @@ class Work:
         """The number of frames in whole parts."""
         return sum(part.end - part.first for part in parts(self.folder))
 
+    def part(self, first: int, end: int) -> Part:
+        """Returns the name of a part, whether it is there or not."""
+        return Part(first, end, self.folder / f"{first:08}-{end:08}.mkv")
+
+    def here(self) -> bool:
+        """Returns whether this machine has the folder, with this film's manifest."""
+        manifest = read(self.folder)
+        return manifest is not None and manifest["identity"] == self._identity
+
     def open(self, restart: bool = False) -> list[Part]:
         """Makes the folder, and returns the parts that are in it already, in order.
 
@@ -74,7 +83,7 @@ class Work:
 
         The block writes to the part's path with .part behind it, see `partial`.
         """
-        part = Part(first, end, self.folder / f"{first:08}-{end:08}.mkv")
+        part = self.part(first, end)
         try:
             yield part
             with partial(part).open("r+b") as file:
