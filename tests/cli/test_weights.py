@@ -35,7 +35,7 @@ def test_convert_keeps_every_number_and_says_what_it_is(tmp_path, capsys):
     assert "x2, 16 layers, the paper's form, sited top-left" in capsys.readouterr().out
     loaded = weights.load(tmp_path / "out.safetensors")
     assert loaded.siting == "top-left"
-    assert all(torch.equal(loaded.state[k], v) for k, v in network.state_dict().items() if v.is_floating_point())
+    assert all(torch.equal(loaded.tensors()[k], v) for k, v in network.state_dict().items() if v.is_floating_point())
 
 
 def test_show_prints_metadata(tmp_path, capsys):
@@ -76,7 +76,7 @@ def test_convert_refuses_bad_names(tmp_path):
 def test_the_printed_script_makes_the_filters_frames(tmp_path, capsys, half):
     model, target = tmp_path / "a.safetensors", tmp_path / "a.onnx"
     content = random_weights(DufConfig(2, 4, 4, True))
-    weights.save(model, content.state, content.metadata, torch.float32)
+    weights.save(model, content.state, content.metadata, np.float32)
     assert run("export", model, target, *["--fp16"] * half) == 0
     script = capsys.readouterr().out.replace("in.mkv", str(CITY))
     names = {}

@@ -1,13 +1,15 @@
 """Which device and precision are chosen; cards that cannot be used are mentioned once, with the remedy."""
 
 import ctypes
+import subprocess
+import sys
 
 import pytest
 import torch
 import torch.nn.functional as F
 from helpers.networks import random_weights
 
-from vsduf.engine import device, engine
+from vsduf.engine import device, engine, torch_build, torch_devices
 from vsduf.engine.device import DeviceChoice, choose_device
 from vsduf.errors import DeviceError
 from vsduf.network import weights
@@ -34,7 +36,8 @@ def computer(monkeypatch):
     library = ctypes.CDLL
 
     def install(*cards, build="cuda", driver=None):
-        """cards: (name, compute capability) of those that torch finds."""
+        """cards: (name, compute capability) of those that torch finds. driver: NVIDIA's, by default for its cards."""
+        driver = Driver(len(cards)) if cards and build == "cuda" else driver
 
         def load(name, *arguments):
             if not name.startswith(("libcuda", "nvcuda")):
@@ -137,6 +140,30 @@ def test_a_driver_too_old_for_torch(computer):
     assert "cannot use it, so the CPU computes; update the driver" in device.unusable_gpu()
     computer(driver=Driver(2))
     assert "cannot use them" in device.unusable_gpu()
+
+
+@pytest.mark.parametrize("build", ["cuda", "none"])
+def test_torch_is_not_asked_for_cards_that_cannot_be_there(computer, monkeypatch, build):
+    computer(build=build)
+    monkeypatch.setattr(torch_devices, "count", lambda kind: pytest.fail(f"torch was asked for {kind}"))
+    assert choose_device().on_cpu and device.unusable_gpu() is None and device.names() == []
+
+
+def test_the_build_is_read_without_importing_torch():
+    script = (
+        "import sys; from vsduf.engine.torch_build import torch_build; found = torch_build()\n"
+        "assert 'torch' not in sys.modules; import torch; assert found == torch_build(); print(found.version)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{torch.__version__}\n"
+
+
+def test_without_torch_the_cpu_computes(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch.version")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert choose_device().on_cpu and torch_build.torch_build().version == "none"
+    with pytest.raises(DeviceError, match="but torch is not installed; pip install"):
+        choose_device(0)
 
 
 @pytest.mark.parametrize("driver", [None, Driver(0), Driver(1, ready=999)])

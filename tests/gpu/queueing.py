@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from helpers.networks import random_network
+from helpers.networks import random_weights
 
 from vsduf.engine.cuda import launchers, runtime
 from vsduf.engine.cuda.network import CudaTileNetwork, to_device
@@ -76,7 +76,7 @@ def nothing_is_computed() -> Iterator[None]:
 
 def queued(config: DufConfig, repeats: int) -> tuple[int, float]:
     """Returns launches and milliseconds of queueing a frame."""
-    network = to_device(fold(random_network(config)), CPU, torch.float16)
+    network = to_device(fold(random_weights(config)), CPU, torch.float16)
     (tile,) = cut(HEIGHT, WIDTH, None, 0)
     cache = FeatureCache(CudaTileNetwork(network, tile, 0, Scratch(CPU, torch.float16)), IDLE_FRAMES)
     source = torch.zeros(3, HEIGHT, WIDTH, dtype=torch.uint8, device=CPU)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from gpu.bench import HALF
-from helpers.networks import random_network
+from helpers.networks import random_weights
 
 from vsduf.engine.cuda.network import STRIP, CudaTileNetwork, to_device
 from vsduf.engine.engine import IDLE_FRAMES
@@ -22,7 +22,7 @@ class Steady:
 
     def __init__(self, config: DufConfig, height: int, width: int, device: torch.device, strip: int = STRIP) -> None:
         self.config, self.size = config, (height, width)
-        network = to_device(fold(random_network(config)), device, HALF, strip)
+        network = to_device(fold(random_weights(config)), device, HALF, strip)
         self._source = torch.randint(0, 255, (FRAMES, 3, height, width), device=device, dtype=torch.uint8)
         (tile,) = cut(height, width, None, 0)
         self._cache = FeatureCache(CudaTileNetwork(network, tile, 0, Scratch(device, HALF)), IDLE_FRAMES)

@@ -1,5 +1,6 @@
 """Engines on a CUDA device, emulated or real."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,7 +26,7 @@ def choose(monkeypatch, place):
 
 def opened(tmp_path, content, source, **arguments):
     """The engine for a clip, from a weights file."""
-    weights.save(tmp_path / "a.safetensors", content.state, content.metadata, torch.float32)
+    weights.save(tmp_path / "a.safetensors", content.state, content.metadata, np.float32)
     height, width = source.shape[2:]
     arguments = {"warn": pytest.fail, "scale": content.config.scale, **arguments}
     return engine.open_engine(tmp_path / "a.safetensors", width=width, height=height, **arguments)

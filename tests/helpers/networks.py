@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from vsduf.network.duf import Duf, DufConfig
-from vsduf.network.weights import Weights
+from vsduf.network.weights import Weights, arrays
 
 
 def random_network(config: DufConfig, seed: int = 0) -> Duf:
@@ -26,4 +26,4 @@ def random_network(config: DufConfig, seed: int = 0) -> Duf:
 
 def random_weights(config: DufConfig, seed: int = 0, **metadata: str) -> Weights:
     """Returns `random_network`'s weights; metadata: `border` is "learned" unless given."""
-    return Weights(dict(random_network(config, seed).state_dict()), {"border": "learned", **metadata})
+    return Weights(arrays(random_network(config, seed).state_dict()), {"border": "learned", **metadata})

@@ -28,7 +28,7 @@ MEMORY = 200e6  # bytes; a tiny network's file has 60 KB
 def write(path, tensors):
     """Writes tensors under the names of the format that the file's name stands for."""
     if path.suffix == ".safetensors":
-        weights.save(path, tensors, {"siting": "center"}, torch.float32)
+        weights.save(path, tensors, {"siting": "center"}, np.float32)
     elif path.suffix == ".pth":
         torch.save(tensors, path, _use_new_zipfile_serialization="legacy" not in path.name)
     else:

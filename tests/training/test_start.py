@@ -1,5 +1,6 @@
 """Beginning from other weights: of another scale, of a wider network, and what is refused."""
 
+import numpy as np
 import pytest
 import torch
 from helpers.networks import random_network, random_weights
@@ -17,7 +18,7 @@ WIDE = DufConfig(2, 5, 6, True, 12, 20, 30, 10)
 
 def saved(folder, config, **metadata):
     path = folder / "start.safetensors"
-    weights.save(path, random_weights(config).state, {"siting": "center", **metadata}, torch.float32)
+    weights.save(path, random_weights(config).state, {"siting": "center", **metadata}, np.float32)
     return str(path)
 
 
@@ -66,7 +67,7 @@ def test_a_wider_start_is_narrowed_and_another_scale_keeps_new_last_layers(tmp_p
     assert begin_from(path, network, Siting.CENTER) == {"start": "start.safetensors", "licence": "CC0"}
     assert torch.equal(network.filter_head[2].weight, last)
     assert network.stem.weight.flatten(1).norm(dim=1).min() > 0
-    taken = weights.load(path).state["stem.weight"]
+    taken = weights.load(path).tensors()["stem.weight"]
     assert all((taken == kernel).flatten(1).all(1).any() for kernel in network.stem.weight)
 
 

@@ -156,7 +156,7 @@ def test_beginning_from_weights(run, tmp_path):
     text = path.read_text() + "\n"
     path.write_text(f'start = "out/{run_folder.WEIGHTS}"\n' + text.replace('"out"', '"again"'))
     begun = trainer(path)
-    saved = weights.load(tmp_path / "out" / run_folder.WEIGHTS).state
+    saved = weights.load(tmp_path / "out" / run_folder.WEIGHTS).tensors()
     assert begun.step == 0
     assert all(torch.equal(v, saved[k]) for k, v in begun.network.state_dict().items() if v.is_floating_point())
 
@@ -169,7 +169,7 @@ def test_beginning_from_weights_for_another_scale(run, tmp_path):
         f'start = "out/{run_folder.WEIGHTS}"\n' + text.replace("scale = 2", "scale = 3").replace('"out"', '"b"')
     )
     begun = trainer(path).network.state_dict()
-    saved = weights.load(tmp_path / "out" / run_folder.WEIGHTS).state
+    saved = weights.load(tmp_path / "out" / run_folder.WEIGHTS).tensors()
     assert {k for k, v in saved.items() if not torch.equal(v, begun[k])} == {
         f"{head}.2.{kind}" for head in ("filter_head", "residual_head") for kind in ("weight", "bias")
     }

@@ -85,7 +85,7 @@ def upscale_filter(clip: vs.VideoNode, weights: Weights, folder: Path, device_id
     if not hasattr(vs.core, "duf"):
         raise ArgumentError("core.duf is not in VapourSynth's plugin folder; install vsduf again into this environment")
     path = folder / f"{form_of(weights)}.safetensors"
-    save(path, weights.state, weights.metadata, torch.float32)
+    save(path, weights.state, weights.metadata, np.float32)
     node = vs.core.duf.Upscale(clip, weights.config.scale, model=str(path), device_id=device_id)
     return Contender(VSDUF, form_of(weights), _maker(node[RADIUS:-RADIUS]), half)
 

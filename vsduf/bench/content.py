@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vsduf.network.duf import Duf, DufConfig
-from vsduf.network.weights import Weights
+from vsduf.network.weights import Weights, arrays
 from vsduf.upscaler import WINDOW
 
 SEED = 7
@@ -51,7 +51,7 @@ def bench_weights(config: DufConfig) -> Weights:
                 head.weight *= gain
                 assert head.bias is not None
                 head.bias.sub_(result.mean()).mul_(gain)
-    return Weights(dict(network.state_dict()), {"border": "learned"})
+    return Weights(arrays(network.state_dict()), {"border": "learned"})
 
 
 def _heads(network: Duf) -> list[nn.Conv2d]:

@@ -89,13 +89,12 @@ def _convert(source: str, target: Path, half: bool) -> None:
     if target.suffix != ".safetensors":
         raise ArgumentError(f"{target} does not end in .safetensors, the only weights format that vsduf writes")
     check_output(target)
-    catalogue.find(source)  # refuses before torch is loaded
-    import torch
+    import numpy as np
 
     from vsduf.network import weights
 
     loaded = weights.load(source)
-    weights.save(target, loaded.state, loaded.metadata, torch.float16 if half else torch.float32)
+    weights.save(target, loaded.state, loaded.metadata, np.float16 if half else np.float32)
     print(summary(str(target), loaded))
 
 

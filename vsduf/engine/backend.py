@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from vsduf.engine.tiles import Tile
-from vsduf.network.duf import DufConfig
+from vsduf.network.config import DufConfig
 from vsduf.upscaler import Planes
 
 Samples = Any

@@ -1,4 +1,7 @@
-"""Chooses the device that computes, and its precision."""
+"""Chooses the device that computes, and its precision.
+
+torch is asked, and so imported, only where its build and the graphics driver leave a device to be found.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ import ctypes
 import re
 import reprlib
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
-
+from vsduf.engine.torch_build import torch_build
 from vsduf.errors import DeviceError
+
+if TYPE_CHECKING:
+    import torch
 
 CPU = -1
 INSTALL_HINT = (
@@ -26,8 +30,6 @@ BUILDS = {  # kind of device -> what torch must have been built with
     "xpu": "XPU, for Intel cards",
     "mps": "MPS, for Apple's processors",
 }
-HALF_ERROR = 0.01  # largest error of a sum of 576 products of numbers below 1
-HALF_FAILS = "GTX 16"  # cuDNN's half-precision convolutions give NaN on these cards
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,16 @@ class DeviceChoice:
         return CPU if self.on_cpu else self.index
 
     @property
-    def device(self) -> torch.device:
+    def name(self) -> str:
         """The device as torch names it: torch calls AMD's cards "cuda" too."""
-        return torch.device("cpu") if self.on_cpu else torch.device(self.kind.replace("rocm", "cuda"), self.index)
+        return "cpu" if self.on_cpu else f"{self.kind.replace('rocm', 'cuda')}:{self.index}"
+
+    @property
+    def device(self) -> torch.device:
+        """The device as torch's object."""
+        import torch
+
+        return torch.device(self.name)
 
 
 def choose_device(device_id: int | None = None, fp16: bool | None = None, device: str | None = None) -> DeviceChoice:
@@ -85,7 +94,7 @@ def _asked(device_id: int | None, device: str | None) -> tuple[str, int]:
             )
         return found[1], int(found[2] or 0)
     if device_id is None:
-        usable = [index for index in range(_count("cuda")) if _fits(index)]
+        usable = _usable()
         return ("cuda", usable[0]) if usable else ("cpu", 0)
     if device_id < CPU:
         raise DeviceError(f"device_id is {device_id}; it must be -1 for the CPU or the number of a CUDA device")
@@ -93,28 +102,25 @@ def _asked(device_id: int | None, device: str | None) -> tuple[str, int]:
 
 
 def _check(kind: str, index: int, asked: str) -> None:
-    if not _built_with(kind):
+    build = torch_build()
+    if not build.has(kind):
         hint = INSTALL_HINT if kind == "cuda" else "install another torch by the selector on pytorch.org"
-        raise DeviceError(
-            f"{asked}, but torch {torch.__version__} was built without {BUILDS[kind].partition(',')[0]}; {hint}"
-        )
+        raise DeviceError(f"{asked}, but {build.without(BUILDS[kind].partition(',')[0])}; {hint}")
     count = _count(kind)
     if index >= count:
         found = f"there are {count}" if count else "torch finds none"
         name = kind.upper().replace("ROCM", "ROCm")
         raise DeviceError(f'{asked}, but of {name} devices {found}; set device="cpu" for the CPU')
-    if kind == "cuda" and not _fits(index):
-        raise DeviceError(f'{asked}, but {_misfit(index)}; set device="cpu", or install an older torch')
+    if kind == "cuda" and index not in _usable():
+        from vsduf.engine import torch_devices
+
+        raise DeviceError(f'{asked}, but {torch_devices.misfit(index)}; set device="cpu", or install an older torch')
 
 
 def _half_works(choice: DeviceChoice) -> bool:
-    """Tells whether half precision is right on a device: by name for CUDA, by a small convolution for others."""
-    if choice.kind == "cuda":
-        return HALF_FAILS not in _card_names("cuda")[choice.index]
-    pixels = torch.linspace(-1, 1, 64 * 12 * 12).sin().view(1, 64, 12, 12)
-    kernel = torch.linspace(-20, 20, 32 * 64 * 9).sin().view(32, 64, 3, 3) / 24
-    half = F.conv2d(pixels.to(choice.device, torch.float16), kernel.to(choice.device, torch.float16), padding=1)
-    return bool(((half.float().cpu() - F.conv2d(pixels, kernel, padding=1)).abs() < HALF_ERROR).all())
+    from vsduf.engine import torch_devices
+
+    return torch_devices.half_works(choice.kind, choice.index, choice.device)
 
 
 def unusable_gpu() -> str | None:
@@ -122,14 +128,17 @@ def unusable_gpu() -> str | None:
 
     That is an NVIDIA card that this torch cannot use, or another one that `device` has to name.
     """
-    if any(_fits(index) for index in range(_count("cuda"))):
+    if _usable():
         return None
-    if _count("cuda"):
-        return f"{_misfit(0)}, so the CPU computes; install an older torch to use the card"
-    for kind in ("rocm", "xpu", "mps"):
-        if _count(kind):
-            return f'the CPU computes; device="{kind}" uses {_card_names(kind)[0]}, which nobody has tried yet'
-    return _unreachable_card()
+    found = [kind for kind in BUILDS if _count(kind)]
+    if not found:
+        return _unreachable_card()
+    from vsduf.engine import torch_devices
+
+    kind = found[0]
+    if kind == "cuda":
+        return f"{torch_devices.misfit(0)}, so the CPU computes; install an older torch to use the card"
+    return f'the CPU computes; device="{kind}" uses {torch_devices.card_name(kind, 0)}, which nobody has tried yet'
 
 
 def _unreachable_card() -> str | None:
@@ -138,9 +147,10 @@ def _unreachable_card() -> str | None:
     if not count:
         return None
     there, them = ("an NVIDIA card is there", "it") if count == 1 else (f"{count} NVIDIA cards are there", "them")
-    if torch.version.cuda is None:
-        return f"{there}, but torch {torch.__version__} was built without CUDA, so the CPU computes; {INSTALL_HINT}"
-    built = f"torch {torch.__version__} for CUDA {torch.version.cuda} cannot use {them}"
+    build = torch_build()
+    if build.cuda is None:
+        return f"{there}, but {build.without('CUDA')}, so the CPU computes; {INSTALL_HINT}"
+    built = f"torch {build.version} for CUDA {build.cuda} cannot use {them}"
     return f"{there}, but {built}, so the CPU computes; update the driver, or take a torch for an older CUDA"
 
 
@@ -158,45 +168,28 @@ def _driver_count() -> int:
 
 def names() -> list[str]:
     """Returns the devices besides the CPU, as `device` takes them and with the card's name: "cuda:0 NVIDIA ..."."""
-    return [f"{kind}:{i} {name}" for kind in BUILDS for i, name in enumerate(_card_names(kind))]
+    found = [(kind, index) for kind in BUILDS for index in range(_count(kind))]
+    if not found:
+        return []
+    from vsduf.engine import torch_devices
+
+    return [f"{kind}:{index} {torch_devices.card_name(kind, index)}" for kind, index in found]
 
 
-def _card_names(kind: str) -> list[str]:
-    if kind == "mps":
-        return ["Apple's GPU"] * _count(kind)
-    name: Callable[[int], str] = torch.xpu.get_device_name if kind == "xpu" else torch.cuda.get_device_name
-    return [str(name(index)) for index in range(_count(kind))]
+def _usable() -> list[int]:
+    """Returns the numbers of the CUDA devices that torch has kernels for."""
+    count = _count("cuda")
+    if not count:
+        return []
+    from vsduf.engine import torch_devices
+
+    return [index for index in range(count) if torch_devices.fits(index)]
 
 
 def _count(kind: str) -> int:
-    """Returns how many devices of a kind torch finds."""
-    if not _built_with(kind):
+    """Returns how many devices of a kind torch finds; none, without importing torch, where there can be none."""
+    if not torch_build().has(kind) or (kind == "cuda" and not _driver_count()):
         return 0
-    if kind == "mps":
-        return int(torch.backends.mps.is_available())
-    module = torch.xpu if kind == "xpu" else torch.cuda
-    return int(module.device_count()) if module.is_available() else 0
+    from vsduf.engine import torch_devices
 
-
-def _built_with(kind: str) -> bool:
-    if kind == "mps":
-        return bool(torch.backends.mps.is_built())
-    versions = {"cuda": torch.version.cuda, "rocm": torch.version.hip, "xpu": torch.version.xpu}
-    return versions[kind] is not None
-
-
-def _fits(index: int) -> bool:
-    """Tells whether torch has kernels for a CUDA device: those of an older card's capability run on newer ones."""
-    return torch.cuda.get_device_capability(index) >= _lowest_capability()
-
-
-def _misfit(index: int) -> str:
-    found, least = (".".join(map(str, c)) for c in (torch.cuda.get_device_capability(index), _lowest_capability()))
-    name = torch.cuda.get_device_name(index)
-    return f"{name} has compute capability {found} and torch {torch.__version__} needs {least}"
-
-
-def _lowest_capability() -> tuple[int, int]:
-    """Returns the lowest compute capability that this torch has kernels for; "sm_75" stands for 7.5."""
-    numbers = [int(found[1]) for arch in torch.cuda.get_arch_list() if (found := re.match(r"sm_(\d+)", arch))]
-    return divmod(min(numbers, default=0), 10)
+    return torch_devices.count(kind)

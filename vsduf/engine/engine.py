@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-
-import torch
 
 from vsduf.engine import device as devices
 from vsduf.engine import planning, reservations, tiles
@@ -17,11 +14,11 @@ from vsduf.engine.cpu.backend import CpuBackend
 from vsduf.engine.cpu.library import kernels
 from vsduf.engine.device import DeviceChoice
 from vsduf.engine.feature_cache import FeatureCache
-from vsduf.engine.folded import Folded, fold
+from vsduf.engine.folded import FoldedArrays, fold
 from vsduf.engine.planning import DeviceMemory, TilePlan
 from vsduf.errors import ArgumentError, DeviceError
 from vsduf.network import catalogue, weights
-from vsduf.network.duf import DufConfig
+from vsduf.network.config import DufConfig
 from vsduf.network.weights import Weights
 from vsduf.upscaler import SCALES, WINDOW, Planes
 
@@ -31,7 +28,7 @@ IDLE_FRAMES = 2  # calls after which an unused feature is dropped; VapourSynth a
 
 SETTLED = 2 * WINDOW  # frames after which an engine has allocated what it planned
 
-Opener = Callable[[Folded, int], Backend]
+Opener = Callable[[FoldedArrays, int], Backend]
 """Opens a backend for a folded network and the LR pixels by which frames are extended."""
 
 _warned: set[str] = set()
@@ -55,8 +52,7 @@ class Engine:
         self.scale, self.siting = model.config.scale, model.siting
         self.width, self.height, self.overlap, self.warn = width, height, overlap, warn
         self.extension = _extension(model)
-        with _one_torch_thread():
-            self._backend = backend(fold(model.network()), self.extension)
+        self._backend = backend(fold(model), self.extension)
         self.at_once, self._pictures, self._process = self._backend.at_once, 0, os.getpid()
         self.half = False
         self._use(plan)
@@ -154,7 +150,7 @@ def open_engine(
         plan = planning.plan_tiles(
             loaded.config,
             *extended,
-            memory.budget - reservations.reserved(str(choice.device)),
+            memory.budget - reservations.reserved(choice.name),
             overlap=overlap,
             idle_frames=IDLE_FRAMES + memory.more_frames,
             sample_bytes=size,
@@ -162,23 +158,8 @@ def open_engine(
         )
     engine = Engine(loaded, width, height, plan=plan, overlap=overlap, warn=warn, backend=opener)
     engine.half = choice.fp16
-    reservations.reserve(engine, str(choice.device), plan.planned)
+    reservations.reserve(engine, choice.name, plan.planned)
     return engine
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """Keeps torch from sharing small tensors out over threads.
-
-    That takes many times as long beside other programs; and OpenMP's threads do not exist in a forked process, which
-    would wait for them forever.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def cpu_kernels() -> str:
@@ -198,8 +179,7 @@ def _check(scale: int, tilesize: tuple[int, int] | None, overlap: int | None, nu
 
 
 def _load(model: str | Path | None, scale: int) -> Weights:
-    with _one_torch_thread():
-        loaded = weights.load(model if model is not None else catalogue.best(scale))
+    loaded = weights.load(model if model is not None else catalogue.best(scale))
     if loaded.config.scale != scale:
         found = loaded.config.scale
         raise ArgumentError(f"the model {str(model)!r} upscales by {found}, not by {scale}; set scale={found}")

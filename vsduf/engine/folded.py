@@ -10,105 +10,143 @@ kernels of one frame each, whose results are added: a frame's part of its neighb
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
 
-from vsduf.network.duf import BN_EPS, DenseBlock, Duf, DufConfig
+from vsduf.network.config import BN_EPS, DufConfig
+from vsduf.network.weights import Weights
+
+FLAT = 1e30  # an offset so many times its slope leaves no trace of the channel, and a clamp beyond float32
+Array = NDArray[Any]
+State = Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class Clamp:
+class Clamp[A]:
     """BN + ReLU as a clamp of each channel to low..high. padding_value: the clamped value that corresponds to 0."""
 
-    low: Tensor
-    high: Tensor
-    padding_value: Tensor
+    low: A
+    high: A
+    padding_value: A
+
+    def map[B](self, convert: Callable[[A], B]) -> Clamp[B]:
+        """Returns the clamp with every array converted."""
+        return Clamp(convert(self.low), convert(self.high), convert(self.padding_value))
 
 
 @dataclass(frozen=True)
-class Block:
+class Block[A]:
     """A dense block. conv1: [F, F], input channel first. conv2: [kt * G, F, 3, 3], the oldest frame's kernel last."""
 
-    clamp: Clamp
-    conv1: Tensor
-    conv1_bias: Tensor
-    conv2: Tensor
-    bias: Tensor
+    clamp: Clamp[A]
+    conv1: A
+    conv1_bias: A
+    conv2: A
+    bias: A
+
+    def map[B](self, convert: Callable[[A], B]) -> Block[B]:
+        """Returns the block with every array converted."""
+        arrays = (convert(values) for values in (self.conv1, self.conv1_bias, self.conv2, self.bias))
+        return Block(self.clamp.map(convert), *arrays)
 
 
 @dataclass(frozen=True)
-class Folded:
-    """A whole network; every matrix has its input channel first, every 3x3 kernel is torch's [out, in, 3, 3]."""
+class Folded[A]:
+    """A whole network; every matrix has its input channel first, every 3x3 kernel is torch's [out, in, 3, 3].
+
+    A: the type of its arrays, numpy's of float32 or torch's tensors.
+    """
 
     config: DufConfig
-    stem: Tensor
-    stem_bias: Tensor
-    blocks: tuple[Block, ...]
-    clamp: Clamp
-    merge: Tensor
-    merge_bias: Tensor
-    heads: Tensor  # [256, 512 + 256]: both heads' first layers, the filters' first
-    heads_low: Tensor  # minus the first layers' biases: relu(x + b) = max(x, -b) + b, and b goes into `bias`
-    filters: Tensor  # [512, 25 * R * R]
-    residual: Tensor  # [256, 3 * R * R]
-    bias: Tensor  # [(25 + 3) * R * R]: of the filters' and the residual's channels
+    stem: A
+    stem_bias: A
+    blocks: tuple[Block[A], ...]
+    clamp: Clamp[A]
+    merge: A
+    merge_bias: A
+    heads: A  # [256, 512 + 256]: both heads' first layers, the filters' first
+    heads_low: A  # minus the first layers' biases: relu(x + b) = max(x, -b) + b, and b goes into `bias`
+    filters: A  # [512, 25 * R * R]
+    residual: A  # [256, 3 * R * R]
+    bias: A  # [(25 + 3) * R * R]: of the filters' and the residual's channels
+
+    def map[B](self, convert: Callable[[A], B]) -> Folded[B]:
+        """Returns the network with every array converted."""
+        return Folded(
+            config=self.config,
+            stem=convert(self.stem),
+            stem_bias=convert(self.stem_bias),
+            blocks=tuple(block.map(convert) for block in self.blocks),
+            clamp=self.clamp.map(convert),
+            merge=convert(self.merge),
+            merge_bias=convert(self.merge_bias),
+            heads=convert(self.heads),
+            heads_low=convert(self.heads_low),
+            filters=convert(self.filters),
+            residual=convert(self.residual),
+            bias=convert(self.bias),
+        )
 
 
-@torch.no_grad()
-def fold(network: Duf) -> Folded:
-    """Folds a network in evaluation mode; exact but for rounding."""
-    merge_clamp, merge, merge_bias = _fold_before(network.norm, network.merge.weight.data, network.merge.bias)
-    first, last = zip(*((head[0], head[2]) for head in (network.filter_head, network.residual_head)), strict=True)
-    return Folded(
-        config=network.config,
-        stem=network.stem.weight[:, :, 0].clone(),
-        stem_bias=_bias(network.stem.bias),
-        blocks=tuple(_fold_block(block) for block in network.blocks if isinstance(block, DenseBlock)),
-        clamp=merge_clamp,
-        merge=merge[:, :, 0].contiguous(memory_format=torch.channels_last),
+FoldedArrays = Folded[NDArray[np.float32]]
+
+
+def fold(weights: Weights) -> FoldedArrays:
+    """Folds a network; computed in double precision, so exact but for the rounding of the results."""
+    state = {name: array.astype(np.float64) for name, array in weights.state.items()}
+    clamp, merge, merge_bias = _fold_before(state, "norm", "merge")
+    heads = ("filter_head", "residual_head")
+    hidden = [state[f"{head}.0.bias"] for head in heads]
+    filters, residual = (_matrix(state, f"{head}.2") for head in heads)
+    folded = Folded(
+        config=weights.config,
+        stem=state["stem.weight"][:, :, 0],
+        stem_bias=state["stem.bias"],
+        blocks=tuple(_fold_block(state, k, weights.config) for k in range(weights.config.blocks)),
+        clamp=clamp,
+        merge=merge[:, :, 0],
         merge_bias=merge_bias,
-        heads=torch.cat([_matrix(c) for c in first], 1),
-        heads_low=-torch.cat([_bias(c.bias) for c in first]),
-        filters=_matrix(last[0]),
-        residual=_matrix(last[1]),
-        bias=torch.cat([_bias(b.bias) + _bias(a.bias) @ _matrix(b) for a, b in zip(first, last, strict=True)]),
+        heads=np.concatenate([_matrix(state, f"{head}.0") for head in heads], 1),
+        heads_low=-np.concatenate(hidden),
+        filters=filters,
+        residual=residual,
+        bias=np.concatenate(
+            [state[f"{h}.2.bias"] + b @ last for h, b, last in zip(heads, hidden, (filters, residual), strict=True)]
+        ),
     )
+    return folded.map(lambda values: np.array(values, np.float32, order="C"))
 
 
-def _fold_block(block: DenseBlock) -> Block:
-    clamp, weight, bias = _fold_before(block.norm1, block.conv1.weight, block.conv1.bias)
-    slope, offset = _affine(block.norm2)
-    conv1 = (weight.flatten(1) * slope[:, None]).t().contiguous()
-    kernels = block.conv2.weight.flip(2).permute(2, 0, 1, 3, 4)  # [kt, G, F, 3, 3]: the newest frame's result first
-    return Block(clamp, conv1, bias * slope + offset, kernels.flatten(0, 1).contiguous(), _bias(block.conv2.bias))
+def _fold_block(state: State, k: int, config: DufConfig) -> Block[Array]:
+    clamp, weight, bias = _fold_before(state, f"blocks.{k}.norm1", f"blocks.{k}.conv1")
+    slope, offset = _affine(state, f"blocks.{k}.norm2")
+    conv1 = (weight[:, :, 0, 0, 0] * slope[:, None]).T
+    kernels = state[f"blocks.{k}.conv2.weight"][:, :, ::-1].transpose(2, 0, 1, 3, 4)  # [kt, G, F, 3, 3]: newest first
+    conv2 = kernels.reshape(config.kernel_t(k) * config.growth, *kernels.shape[2:])
+    return Block(clamp, conv1, bias * slope + offset, conv2, state[f"blocks.{k}.conv2.bias"])
 
 
-def _fold_before(norm: nn.BatchNorm3d, weight: Tensor, bias: Tensor | None) -> tuple[Clamp, Tensor, Tensor]:
+def _fold_before(state: State, norm: str, conv: str) -> tuple[Clamp[Array], Array, Array]:
     """Returns the clamp that replaces BN + ReLU, and weight and bias of the convolution that reads its result."""
-    slope, offset = _affine(norm)
-    flat = slope == 0  # a dead channel is the constant relu(offset): clamped to 1, weighed by it
-    zero = torch.where(flat, torch.zeros_like(slope), -offset / torch.where(flat, torch.ones_like(slope), slope))
-    low = torch.where(slope > 0, zero, torch.where(flat, 1.0, -torch.inf))
-    high = torch.where(slope < 0, zero, torch.where(flat, 1.0, torch.inf))
-    gain = torch.where(flat, offset.clamp(min=0), slope)  # slope < 0 meets clamp(x) - t <= 0: the product is >= 0
-    weight = weight * gain.view(1, -1, *[1] * (weight.dim() - 2))
-    summed = weight.flatten(2).sum(2)
-    return Clamp(low, high, zero), weight, _bias(bias) - summed @ zero
+    slope, offset = _affine(state, norm)
+    flat = np.abs(slope) * FLAT <= np.abs(offset)  # a dead channel is relu(offset): clamped to 1, weighed by it
+    zero = np.where(flat, 0.0, -offset / np.where(flat, 1.0, slope))
+    low = np.where(slope > 0, zero, np.where(flat, 1.0, -np.inf))
+    high = np.where(slope < 0, zero, np.where(flat, 1.0, np.inf))
+    gain = np.where(flat, offset.clip(min=0), slope)  # slope < 0 meets clamp(x) - t <= 0: the product is >= 0
+    weight = state[f"{conv}.weight"] * gain[:, None, None, None]
+    return Clamp(low, high, zero), weight, state[f"{conv}.bias"] - weight.sum((2, 3, 4)) @ zero
 
 
-def _affine(norm: nn.BatchNorm3d) -> tuple[Tensor, Tensor]:
-    assert norm.running_mean is not None and norm.running_var is not None
-    slope = norm.weight / torch.sqrt(norm.running_var + BN_EPS)
-    return slope, norm.bias - norm.running_mean * slope
+def _affine(state: State, norm: str) -> tuple[Array, Array]:
+    slope = state[f"{norm}.weight"] / np.sqrt(state[f"{norm}.running_var"] + BN_EPS)
+    return slope, state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * slope
 
 
-def _matrix(conv: nn.Module) -> Tensor:
-    assert isinstance(conv, nn.Conv2d)
-    return conv.weight.flatten(1).t().contiguous()
-
-
-def _bias(bias: Tensor | None) -> Tensor:
-    assert bias is not None
-    return bias.detach().clone()
+def _matrix(state: State, conv: str) -> Array:
+    """Returns a 1x1 convolution as a matrix [in, out]."""
+    return state[f"{conv}.weight"][:, :, 0, 0].T

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from vsduf.engine import tiles
 from vsduf.engine.tiles import count
-from vsduf.network.duf import DufConfig
+from vsduf.network.config import DufConfig
 from vsduf.upscaler import RADIUS, WINDOW
 
 SHARE = 0.6  # of free memory that an engine plans to use: the source, other filters and the encoder need memory too

@@ -1,4 +1,4 @@
-"""The VapourSynth filter: clips in, clips out. torch is imported when a clip is upscaled, not with this package."""
+"""The VapourSynth filter: clips in, clips out. torch is imported when a GPU computes, not with this package."""
 
 from vsduf.filter.graph import upscale, upscale_with
 from vsduf.filter.repeats import once

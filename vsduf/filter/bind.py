@@ -35,16 +35,16 @@ def version() -> dict[str, Any]:
     the CPU engine uses, "avx512", "avx2" or "portable". devices: GPUs as `device` takes them, with the cards'
     names. models: names of the bundled models.
     """
-    import torch
-
     from vsduf import __version__
     from vsduf.engine import cpu_kernels, device
+    from vsduf.engine.torch_build import torch_build
     from vsduf.network.catalogue import bundled
 
+    build = torch_build()
     return {
         "version": __version__,
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda or "none",
+        "torch": build.version,
+        "cuda": build.cuda or "none",
         "cpu": cpu_kernels(),
         "devices": device.names(),
         "models": bundled(),

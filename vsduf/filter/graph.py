@@ -60,7 +60,9 @@ def upscale(
         device_id, overlap, num_streams = (arguments.integer(name, value) for name, value in integers.items())
         half, cuts = arguments.flag("fp16", fp16), arguments.flag("scenecut", scenecut) is not False
         weights, tile, name = arguments.model(model), arguments.tile(tilesize), arguments.text("device", device)
-        from vsduf.engine.engine import open_engine  # imports torch, which takes seconds: all refusals come before
+        from vsduf.engine.engine import (
+            open_engine,
+        )  # imports torch for a GPU, which takes seconds: all refusals come before
 
         open_for = functools.partial(
             open_engine,

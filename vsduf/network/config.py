@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vsduf.upscaler import RADIUS, WINDOW
 
+BN_EPS = 1e-3  # added to the variances of batch norms
 TAPS = 25  # of a dynamic filter: 5x5, tap = 5 * (j + 2) + (i + 2)
 
 DEPTHS = {16: (6, 32), 28: (12, 16), 52: (24, 16)}  # layers: (dense blocks, growth) of the paper
@@ -64,6 +65,10 @@ class DufConfig:
     def full_window_blocks(self) -> int:
         """Number of dense blocks that keep all frames of the window."""
         return self.blocks - RADIUS
+
+    def kernel_t(self, block: int) -> int:
+        """Returns over how many frames a dense block's second convolution reaches: 1 or 3."""
+        return 1 if self.streaming and block < self.full_window_blocks else 3
 
     @property
     def features(self) -> int:

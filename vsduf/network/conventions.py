@@ -7,14 +7,18 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from vsduf.errors import WeightsError
 from vsduf.upscaler import RADIUS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Arrays = dict[str, NDArray[np.float32]]
 
 # vsduf's name: (the authors' scope, BasicSR's module)
 ENDS = {
@@ -44,32 +48,32 @@ def layer_names(blocks: int) -> Iterator[tuple[str, str, str]]:
             yield f"blocks.{k}.{part}", authors.format(k + 1), f"{place}.{index}"
 
 
-def from_authors(arrays: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Returns vsduf's state dict from the authors' variables.
+def from_authors(arrays: Arrays, path: Path) -> Arrays:
+    """Returns vsduf's state from the authors' variables.
 
     arrays: W is [kt, kh, kw, in, out], a residual channel is subpixel * 3 + colour. path: of the file, for the message.
     Raises WeightsError naming the first variable that is missing or has another number of axes.
     """
     blocks = sum(bool(re.fullmatch(r"G_Rconv\d+a_W:0", name)) for name in arrays)
-    state: dict[str, Tensor] = {}
+    state: Arrays = {}
     for ours, scope, _ in layer_names(blocks):
         if "norm" in ours:
             state |= {f"{ours}.{k}": _take(arrays, f"G_{scope}_{v}:0", 1, path) for k, v in NORM.items()}
         else:
             kernel = _take(arrays, f"G_{scope}_W:0", 5, path)
-            state[f"{ours}.weight"] = kernel.permute(4, 3, 0, 1, 2).contiguous()
+            state[f"{ours}.weight"] = kernel.transpose(4, 3, 0, 1, 2)
             state[f"{ours}.bias"] = _take(arrays, f"G_{scope}_b:0", 1, path)
     for name in ("residual_head.2.weight", "residual_head.2.bias"):
         if len(state[name]) == 0 or len(state[name]) % 3:
             raise WeightsError(f"{path} has {len(state[name])} residual channels, which are not three colours")
-        state[name] = state[name].unflatten(0, (-1, 3)).transpose(0, 1).flatten(0, 1).contiguous()
+        state[name] = _colours_first(state[name])
     return _flat_heads(state)
 
 
-def from_basicsr(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Returns vsduf's state dict from BasicSR's, whose channels have vsduf's order; raises as `from_authors`."""
+def from_basicsr(tensors: Mapping[str, NDArray[np.float32] | None], path: Path) -> Arrays:
+    """Returns vsduf's state from BasicSR's, whose channels have vsduf's order; raises as `from_authors`."""
     blocks = RADIUS + len({m[1] for n in tensors if (m := re.match(r"dense_block1\.dense_blocks\.(\d+)\.", n))})
-    state: dict[str, Tensor] = {}
+    state: Arrays = {}
     for ours, _, theirs in layer_names(blocks):
         for name in NORM if "norm" in ours else ("weight", "bias"):
             axes = 5 if name == "weight" and "norm" not in ours else 1
@@ -77,7 +81,7 @@ def from_basicsr(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]
     return _flat_heads(state)
 
 
-def open_hdf5(path: Path) -> dict[str, Tensor]:
+def open_hdf5(path: Path) -> Arrays:
     """Reads every dataset of the group `params`, as float32; raises WeightsError for a damaged or foreign file.
 
     Raises WeightsError, too, where the package h5py is missing.
@@ -91,24 +95,38 @@ def open_hdf5(path: Path) -> dict[str, Tensor]:
             items = file["params"].items()
             datasets = {str(name): item for name, item in items if isinstance(item, h5py.Dataset)}
             _check_size(sum(item.size * item.dtype.itemsize for item in datasets.values()), path)
-            return {name: torch.from_numpy(np.asarray(item.astype(np.float32)[()])) for name, item in datasets.items()}
+            return {name: np.asarray(item.astype(np.float32)[()]) for name, item in datasets.items()}
     except WeightsError:
         raise
     except Exception as error:  # damaged files raise OSError, KeyError, RuntimeError, TypeError, ValueError and others
         raise WeightsError(f"{path} is damaged or not one of the DUF authors' files; get it again") from error
 
 
-def open_pth(path: Path) -> dict[str, Tensor]:
-    """Reads the tensors of a torch file, or those of its entry `params`; raises WeightsError for any other file."""
+def open_pth(path: Path) -> dict[str, NDArray[np.float32] | None]:
+    """Reads the tensors of a torch file, or those of its entry `params`; raises WeightsError for any other file.
+
+    None stands for a tensor that is not dense or not of floating-point numbers.
+    """
+    import torch
+
     _check_size(_unpacked(path), path)
     try:
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
         loaded = loaded.get("params", loaded)
-        tensors = {str(k): v for k, v in loaded.items() if isinstance(v, Tensor)}
+        tensors = {str(k): v for k, v in loaded.items() if isinstance(v, torch.Tensor)}
     except Exception as error:  # damaged files raise RuntimeError, UnpicklingError, EOFError, KeyError and many others
         raise WeightsError(f"{path} is damaged or not a torch weights file; get it again") from error
     _check_size(sum(math.prod(v.shape) * v.element_size() for v in tensors.values()), path)
-    return tensors
+    return {name: _array(tensor) for name, tensor in tensors.items()}
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32] | None:
+    import torch
+
+    if tensor.layout != torch.strided or not tensor.is_floating_point() or tensor.is_quantized:
+        return None
+    array: NDArray[np.float32] = tensor.detach().float().numpy()
+    return array
 
 
 def _unpacked(path: Path) -> int:
@@ -127,17 +145,25 @@ def _check_size(stated: int, path: Path) -> None:
         raise WeightsError(f"{path} states {stated} bytes of weights, but has {size} bytes; get it again")
 
 
-def _take(tensors: Mapping[str, Tensor], name: str, axes: int, path: Path) -> Tensor:
-    if name not in tensors:
+def _take(arrays: Mapping[str, NDArray[np.float32] | None], name: str, axes: int, path: Path) -> NDArray[np.float32]:
+    if name not in arrays:
         raise WeightsError(f"{path} has no {name}, so it is not a DUF network; name another file")
-    tensor = tensors[name]
-    if tensor.layout != torch.strided or not tensor.is_floating_point() or tensor.is_quantized:
+    array = arrays[name]
+    if array is None:
         raise WeightsError(f"{path}: {name} is not a dense floating-point tensor; name another file")
-    if tensor.dim() != axes:
-        raise WeightsError(f"{path}: {name} has {tensor.dim()} axes instead of {axes}; name another file")
-    return tensor
+    if array.ndim != axes:
+        raise WeightsError(f"{path}: {name} has {array.ndim} axes instead of {axes}; name another file")
+    return array
 
 
-def _flat_heads(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _flat_heads(state: Arrays) -> Arrays:
     """Returns the state with the heads' 1x1x1 kernels as 1x1 kernels."""
-    return {k: v.flatten(2)[..., None] if "_head" in k and v.dim() == 5 else v for k, v in state.items()}
+    return {
+        k: v.reshape(*v.shape[:2], math.prod(v.shape[2:]), 1) if "_head" in k and v.ndim == 5 else v
+        for k, v in state.items()
+    }
+
+
+def _colours_first(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns values whose first axis was subpixel * 3 + colour in the order colour * R * R + subpixel."""
+    return values.reshape(len(values) // 3, 3, *values.shape[1:]).swapaxes(0, 1).reshape(values.shape)

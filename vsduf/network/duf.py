@@ -10,12 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsduf.network.config import DEPTHS, WIDTHS, DufConfig
+from vsduf.network.config import BN_EPS, DEPTHS, WIDTHS, DufConfig
 from vsduf.network.dynamic_upsample import TAPS
 
 __all__ = ["BN_EPS", "DEPTHS", "WIDTHS", "DenseBlock", "Duf", "DufConfig"]
-
-BN_EPS = 1e-3
 
 
 class DenseBlock(nn.Module):
@@ -43,12 +41,12 @@ class Duf(nn.Module):
         super().__init__()
         self.config = config
         subpixels = config.scale**2
-        kernel_t = 1 if config.streaming else 3
         self.stem = nn.Conv3d(3, config.stem, (1, 3, 3), padding=(0, 1, 1))
         self.blocks = nn.Sequential()
         for k in range(config.blocks):
-            time = (kernel_t, kernel_t // 2) if k < config.full_window_blocks else (3, 0)
-            self.blocks.append(DenseBlock(config.stem + k * config.growth, config.growth, *time))
+            kernel_t = config.kernel_t(k)
+            pad_t = kernel_t // 2 if k < config.full_window_blocks else 0
+            self.blocks.append(DenseBlock(config.stem + k * config.growth, config.growth, kernel_t, pad_t))
         self.norm = nn.BatchNorm3d(config.features, BN_EPS, momentum=1e-3)
         self.merge = nn.Conv3d(config.features, config.merge, (1, 3, 3), padding=(0, 1, 1))
         self.filter_head = _head(config.merge, config.filter_hidden, TAPS * subpixels)

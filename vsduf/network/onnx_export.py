@@ -91,8 +91,8 @@ def export(weights: Weights, options: Options) -> ModelProto:
 def _properties(weights: Weights) -> dict[str, str]:
     """Returns the metadata of the ONNX file: the weights' own, the hash of their values, scale and siting."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(weights.state.items()):
-        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    for name, array in sorted(weights.state.items()):
+        digest.update(name.encode() + array.tobytes())
     facts = {"scale": str(weights.config.scale), "siting": Siting.CENTER.value, "weights_sha256": digest.hexdigest()}
     return {**weights.metadata, **facts}
 

@@ -24,7 +24,7 @@ def begin_from(start: str, network: Duf, siting: Siting) -> dict[str, str]:
     loaded = weights.load(start)
     if loaded.siting != siting:
         raise ArgumentError(f'start is sited {loaded.siting}; set siting = "{loaded.siting}" in [samples]')
-    state = _fitted(loaded.state, loaded.config, network.config)
+    state = _fitted(loaded.tensors(), loaded.config, network.config)
     if state is None:
         raise ArgumentError(f"start is {start!r}, {loaded.config}, but {network.config} is configured; make them alike")
     ours = network.state_dict()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from vsduf.engine.cpu.library import kernels, native_planes
 from vsduf.engine.engine import cpu_kernels
 from vsduf.network.duf import DufConfig
+from vsduf.network.weights import arrays
 
 NARROW = DufConfig(2, 6, 16, True, stem=32, merge=64, filter_hidden=128, residual_hidden=64)
 
@@ -81,7 +82,7 @@ def test_every_half_precision_number_survives_both_conversions():
         for parameter in network.filter_head.parameters():
             parameter.zero_()
         network.filter_head[2].bias.view(25, 4)[12] = 200.0  # all weight on the pixel itself
-    weights.state.update({k: v for k, v in network.state_dict().items() if "head" in k})
+    weights.state.update({k: v for k, v in arrays(network.state_dict()).items() if "head" in k})
     picture = upscale(make(weights, source), source, 0)
     np.testing.assert_array_equal(picture[:, ::2, ::2], source[0])
 

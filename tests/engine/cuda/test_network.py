@@ -28,7 +28,7 @@ def place(request, monkeypatch):
 
 def computed(place, content, source, dtype, sizes=None, overlap=0, strip=1 << 16):
     """The middle frame of seven [7, 3, H, W], computed tile by tile."""
-    network, source = to_device(fold(content.network()), place, dtype, strip), source.to(place)
+    network, source = to_device(fold(content), place, dtype, strip), source.to(place)
     scale, (height, width) = content.config.scale, source.shape[2:]
     pitch = -(-width * scale // 16) * 16
     out = torch.zeros(3, height * scale, pitch, dtype=source.dtype, device=place)[..., : width * scale]

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from vsduf import system
 from vsduf.engine.backend import Source, TileNetwork
 from vsduf.engine.cpu.network import CpuTileNetwork, NativeEngine, working_bytes
-from vsduf.engine.folded import Folded
+from vsduf.engine.folded import FoldedArrays
 from vsduf.engine.planning import SHARE, DeviceMemory
 from vsduf.engine.pool import PriorityPool
 from vsduf.engine.tiles import Tile
-from vsduf.network.duf import DufConfig
+from vsduf.network.config import DufConfig
 from vsduf.upscaler import Planes
 
 
@@ -24,7 +24,12 @@ class CpuBackend:
     """
 
     def __init__(
-        self, folded: Folded, extension: int, *, threads: int | None = None, kernels: str | None = None
+        self,
+        folded: FoldedArrays,
+        extension: int,
+        *,
+        threads: int | None = None,
+        kernels: str | None = None,
     ) -> None:
         threads = threads or system.usable_cores()
         self.at_once = at_once(threads)
@@ -77,7 +82,7 @@ def at_once(threads: int) -> int:
     return 2 if threads <= 4 else 3 if threads <= 16 else 4
 
 
-def opener(num_streams: int | None) -> Callable[[Folded, int], CpuBackend]:
+def opener(num_streams: int | None) -> Callable[[FoldedArrays, int], CpuBackend]:
     """Returns the function that opens a `CpuBackend` for a folded network and an extension. num_streams: threads."""
     return functools.partial(CpuBackend, threads=num_streams)
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from vsduf.engine.cpu.library import INTEGER, POINTER, NativePlanes, kernels, library, native_planes
 from vsduf.engine.cpu.packing import pack, strips, widths
-from vsduf.engine.folded import Folded
+from vsduf.engine.folded import FoldedArrays
 from vsduf.engine.tiles import Tile
-from vsduf.network.duf import DufConfig
+from vsduf.network.config import DufConfig
 from vsduf.upscaler import Planes
 
 
@@ -47,7 +47,7 @@ class NativeEngine:
     started. Raises MemoryError.
     """
 
-    def __init__(self, folded: Folded, threads: int, kernels_name: str | None = None) -> None:
+    def __init__(self, folded: FoldedArrays, threads: int, kernels_name: str | None = None) -> None:
         self.config, self.call = folded.config, 0
         index = kernels().index(kernels_name) if kernels_name else 0
         self.handle = library().vsduf_open(folded.config.scale, index)

@@ -1,7 +1,6 @@
 """Packs a folded network's weights for the native library: channels in strips of 16, filled up with zeros.
 
-Every piece of a layer's input (the stem's channels, a block's new ones) begins a strip of its own. numpy does the
-copies: torch's OpenMP threads take several times as long beside other programs.
+Every piece of a layer's input (the stem's channels, a block's new ones) begins a strip of its own.
 """
 
 from __future__ import annotations
@@ -11,13 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from vsduf.engine.cpu.library import library
-from vsduf.engine.folded import Folded
-from vsduf.network.duf import DufConfig
-from vsduf.network.dynamic_upsample import TAPS
+from vsduf.engine.folded import FoldedArrays
+from vsduf.network.config import TAPS, DufConfig
 
+Array = NDArray[np.float32]
 STRIP = 16  # channels, kStrip of vsduf/native/kernels.h
 
 
@@ -34,12 +32,12 @@ def widths(config: DufConfig) -> tuple[int, int, int, int, int]:
     return inputs, 3 * strips(config.growth), strips(config.merge), hidden, strips(TAPS * subpixels, 3 * subpixels)
 
 
-def pack(engine: int, folded: Folded) -> None:
+def pack(engine: int, folded: FoldedArrays) -> None:
     """Passes the weights to an engine of the library. Raises MemoryError."""
     config = folded.config
     stem = np.zeros((2 * STRIP, strips(config.stem) * STRIP), np.float32)
-    stem[:27, : config.stem] = folded.stem.flatten(1).t().detach().numpy()
-    stem[27, : config.stem] = folded.stem_bias.detach().numpy()
+    stem[:27, : config.stem] = folded.stem.reshape(config.stem, 27).T
+    stem[27, : config.stem] = folded.stem_bias
     _call("vsduf_set_stem", engine, stem, strips(config.stem))
     for k in range(config.blocks):
         _pack_block(engine, folded, k)
@@ -52,11 +50,11 @@ def pack(engine: int, folded: Folded) -> None:
         "vsduf_set_heads", engine, *map(strips, hidden), *map(strips, outputs),
         _spread(folded.heads, [(0, merge), (1, hidden)]), _spread(folded.heads_low, [(0, hidden)]),
         _spread(folded.filters, [(0, hidden[:1]), (1, outputs[:1])]),
-        _spread(folded.residual, [(0, hidden[1:]), (1, outputs[1:])]), folded.bias.detach().numpy(),
+        _spread(folded.residual, [(0, hidden[1:]), (1, outputs[1:])]), folded.bias,
     )  # fmt: skip
 
 
-def _pack_block(engine: int, folded: Folded, k: int) -> None:
+def _pack_block(engine: int, folded: FoldedArrays, k: int) -> None:
     config, block = folded.config, folded.blocks[k]
     inputs, count = (config.stem, *[config.growth] * k), len(block.conv2) // config.growth
     outputs = (config.growth,) * count
@@ -70,7 +68,7 @@ def _pack_block(engine: int, folded: Folded, k: int) -> None:
     )  # fmt: skip
 
 
-def _spread(values: Tensor, pieces: Sequence[tuple[int, Sequence[int]]]) -> NDArray[np.float32]:
+def _spread(values: Array, pieces: Sequence[tuple[int, Sequence[int]]]) -> Array:
     """Returns the values with each piece filled up to whole strips. pieces: a dimension, and its pieces' sizes."""
     positions = [np.arange(size) for size in values.shape]
     shape = list(values.shape)
@@ -79,13 +77,13 @@ def _spread(values: Tensor, pieces: Sequence[tuple[int, Sequence[int]]]) -> NDAr
         positions[dimension] = np.concatenate([start + np.arange(n) for start, n in zip(starts, sizes, strict=False)])
         shape[dimension] = int(starts[-1])
     if shape == list(values.shape):
-        return np.ascontiguousarray(values.detach().numpy(), np.float32)
+        return np.ascontiguousarray(values)
     spread = np.zeros(shape, np.float32)
-    spread[np.ix_(*positions)] = values.detach().numpy()
+    spread[np.ix_(*positions)] = values
     return spread
 
 
-def _call(name: str, engine: int, *arguments: NDArray[np.float32] | int) -> None:
+def _call(name: str, engine: int, *arguments: Array | int) -> None:
     given = [a if isinstance(a, int) else ctypes.c_void_p(a.ctypes.data) for a in arguments]
     if not getattr(library(), name)(engine, *given):
         raise MemoryError

@@ -20,12 +20,12 @@ from vsduf.engine.cuda import runtime
 from vsduf.engine.cuda.frames import Result, Slot, SourceRing
 from vsduf.engine.cuda.network import CudaTileNetwork, DeviceNetwork, strip_bytes, strip_pixels, to_device
 from vsduf.engine.device import DeviceChoice
-from vsduf.engine.folded import Folded
+from vsduf.engine.folded import FoldedArrays
 from vsduf.engine.planning import DeviceMemory
 from vsduf.engine.pool import PriorityPool
 from vsduf.engine.scratch import Scratch
 from vsduf.engine.tiles import Tile
-from vsduf.network.duf import DufConfig
+from vsduf.network.config import DufConfig
 from vsduf.upscaler import WINDOW, Planes
 
 STREAMS = 3  # pictures in work by default: one uploaded, one computed, one downloaded
@@ -44,7 +44,13 @@ class CudaBackend:
     """See `backend.Backend`. num_streams: pictures that may be in work at a time."""
 
     def __init__(
-        self, folded: Folded, extension: int, *, device: torch.device, dtype: torch.dtype, num_streams: int
+        self,
+        folded: FoldedArrays,
+        extension: int,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        num_streams: int,
     ) -> None:
         self._device, self._extension = device, extension
         self._scratch = Scratch(device, dtype)
@@ -120,7 +126,7 @@ class CudaBackend:
             result.finished()
 
 
-def opener(choice: DeviceChoice, num_streams: int | None) -> Callable[[Folded, int], CudaBackend]:
+def opener(choice: DeviceChoice, num_streams: int | None) -> Callable[[FoldedArrays, int], CudaBackend]:
     """Returns the function that opens a `CudaBackend` for a folded network and an extension."""
     dtype = torch.float16 if choice.fp16 else torch.float32
     return functools.partial(CudaBackend, device=choice.device, dtype=dtype, num_streams=num_streams or STREAMS)

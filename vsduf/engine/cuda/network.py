@@ -19,11 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vsduf.engine.cuda import launchers
-from vsduf.engine.folded import Clamp, Folded
+from vsduf.engine.folded import Clamp, FoldedArrays
 from vsduf.engine.scratch import Scratch
 from vsduf.engine.tiles import Tile
-from vsduf.network.duf import DufConfig
-from vsduf.network.dynamic_upsample import TAPS
+from vsduf.network.config import TAPS, DufConfig
 
 STRIP, LONG_STRIP = 1 << 16, 1 << 17  # pixels of a strip of the heads, which take 3 KB a pixel in half precision
 LARGE = 32 << 30  # bytes; devices with more have many processors: long strips are 1 to 2 % faster there, computed
@@ -88,8 +87,9 @@ class DeviceNetwork:
         return self._taps[block, offset]
 
 
-def to_device(folded: Folded, device: torch.device, dtype: torch.dtype, strip: int = STRIP) -> DeviceNetwork:
+def to_device(arrays: FoldedArrays, device: torch.device, dtype: torch.dtype, strip: int = STRIP) -> DeviceNetwork:
     """Copies a folded network to the device. dtype: float16 or float32; moved biases are summed in double precision."""
+    folded = arrays.map(torch.from_numpy)
     biases = torch.cat([folded.stem_bias, *(block.bias for block in folded.blocks)]).double()
     blocks = []
     for block in folded.blocks:
@@ -198,7 +198,7 @@ class CudaTileNetwork:
         return [range(y, min(y + step, rows.stop)) for y in range(rows.start, rows.stop, step)]
 
 
-def _bounds(clamp: Clamp, moved: Tensor) -> Tensor:
+def _bounds(clamp: Clamp[Tensor], moved: Tensor) -> Tensor:
     """Returns a clamp as [3, F] float. moved: the biases that the features come without."""
     return (torch.stack([clamp.low, clamp.high, clamp.padding_value]) - moved).float()
 

@@ -22,11 +22,11 @@ from vsduf import system
 from vsduf.engine import planning
 from vsduf.engine.backend import Source, TileNetwork
 from vsduf.engine.device import DeviceChoice
-from vsduf.engine.folded import Folded
+from vsduf.engine.folded import FoldedArrays
 from vsduf.engine.planning import DeviceMemory
 from vsduf.engine.tiles import Tile
 from vsduf.engine.torch.network import STRIP, TorchNetwork, TorchTileNetwork, strip_bytes
-from vsduf.network.duf import DufConfig
+from vsduf.network.config import DufConfig
 from vsduf.upscaler import WINDOW, Planes
 
 AT_ONCE = 2  # one picture is computed while another is downloaded
@@ -40,7 +40,7 @@ class TorchBackend:
 
     at_once = AT_ONCE
 
-    def __init__(self, folded: Folded, extension: int, *, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, folded: FoldedArrays, extension: int, *, device: torch.device, dtype: torch.dtype) -> None:
         self._device, self._extension = device, extension
         self._frames: OrderedDict[int, Tensor] = OrderedDict()
         self._worker = ThreadPoolExecutor(1, "vsduf-torch")
@@ -118,7 +118,7 @@ class TorchBackend:
         return event
 
 
-def opener(choice: DeviceChoice) -> Callable[[Folded, int], TorchBackend]:
+def opener(choice: DeviceChoice) -> Callable[[FoldedArrays, int], TorchBackend]:
     """Returns the function that opens a `TorchBackend` for a folded network and an extension."""
     dtype = torch.float16 if choice.fp16 else torch.float32
     return functools.partial(TorchBackend, device=choice.device, dtype=dtype)

@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vsduf.engine.folded import Clamp, Folded
+from vsduf.engine.folded import Clamp, FoldedArrays
 from vsduf.engine.tiles import Tile
-from vsduf.network.duf import DufConfig
-from vsduf.network.dynamic_upsample import TAPS
+from vsduf.network.config import TAPS, DufConfig
 
 STRIP = 1 << 15  # pixels of a strip of merge, heads and filters
 PEAKS = {torch.uint8: 255, torch.int32: 65535}
@@ -31,7 +30,8 @@ def strip_bytes(config: DufConfig, sample_bytes: int) -> int:
 class TorchNetwork:
     """A folded network on a device: convolutions as kernels [out, in, k, k] with a bias."""
 
-    def __init__(self, folded: Folded, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, arrays: FoldedArrays, device: torch.device, dtype: torch.dtype) -> None:
+        folded = arrays.map(torch.from_numpy)
         self.config, self.device, self.dtype = folded.config, device, dtype
         self._kernels: dict[tuple[int, tuple[int, ...]], Tensor] = {}
         self.stem = self._convolution(folded.stem, folded.stem_bias)
@@ -61,7 +61,7 @@ class TorchNetwork:
     def _convolution(self, kernel: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         return self._to(kernel), self._to(bias)
 
-    def _bounds(self, clamp: Clamp) -> tuple[Tensor, Tensor]:
+    def _bounds(self, clamp: Clamp[Tensor]) -> tuple[Tensor, Tensor]:
         return self._to(clamp.low.view(1, -1, 1, 1)), self._to(clamp.high.view(1, -1, 1, 1))
 
     def _to(self, tensor: Tensor) -> Tensor:
