@@ -5,7 +5,7 @@ namespace vsduf {
 namespace {
 
 constexpr int kEach = 3;  // tasks of an operation for each thread
-constexpr int kLeastRows = 8;
+constexpr int kLeastRows = 8, kLeastColumns = 64;
 
 int roundedUp(int value, int step) { return (value + step - 1) / step * step; }
 
@@ -23,6 +23,11 @@ Grid::Grid(const Rect &all, int threads) : region(all) {
     const int wanted = std::max(1, (kEach * threads + across - 1) / across);  // rectangles from top to bottom
     rows = partOf(all.height(), std::clamp(all.height() / wanted / kTile * kTile, kLeastRows, kTallest));
     down = (all.height() + rows - 1) / rows;
+    const int parts = std::min((threads + down - 1) / down, all.width() / kLeastColumns);
+    if (parts > across) {  // a small region on many threads
+        columns = partOf(all.width(), (all.width() + parts - 1) / parts);
+        across = (all.width() + columns - 1) / columns;
+    }
 }
 
 Rect Grid::at(int index) const {
