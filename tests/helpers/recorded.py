@@ -32,15 +32,15 @@ class Recorder:
         self._network, self._backend = network, backend
         self._made_by: dict[int, tuple[Any, int, int]] = {}  # id of a feature -> the feature, frame, position
 
-    def stem(self, samples: Planes) -> Feature:
+    def stem(self, samples: Planes) -> Any:
         """See `TileNetwork`."""
         return self._record(0, [], lambda: self._network.stem(samples))
 
-    def partial_sums(self, block: int, inputs: Sequence[Feature], offsets: Sequence[int]) -> Feature:
+    def partial_sums(self, block: int, inputs: Sequence[Feature], offsets: Sequence[int]) -> Any:
         """See `TileNetwork`."""
         return self._record(1, inputs, lambda: self._network.partial_sums(block, inputs, offsets))
 
-    def accumulate(self, block: int, sums: Sequence[tuple[Feature, int]]) -> Feature:
+    def accumulate(self, block: int, sums: Sequence[tuple[Feature, int]]) -> Any:
         """See `TileNetwork`; a single sum is its own total, and no operation."""
         return self._record(0, [feature for feature, _ in sums], lambda: self._network.accumulate(block, sums))
 

@@ -2,8 +2,9 @@
 
     python tests/engine/cpu/scaling.py [WxH ...]
 
-The times of a frame's operations are measured, cut as for so many threads; who computes which when is simulated
-(tests/helpers/schedule.py). Memory that many cores share, and source filters and encoders, are not part of it.
+The times of a frame's operations are measured, cut as for so many threads; which thread computes which task when is
+simulated (tests/helpers/schedule.py). The limits of a memory that many cores share are not part of it, nor are source
+filters and encoders. python: the time for which the interpreter's lock is held, as a share of all tasks' time.
 """
 
 from __future__ import annotations
@@ -68,18 +69,16 @@ def main(sizes):
     model = weights.load(catalogue.best(4))
     for size in sizes:
         print(f"{size[1]}x{size[0]}, callback {1e3 * callback(size):.2f} ms a frame")
-        print("threads  tasks    ms a frame  python   fps, computed     idle  measured")
-        first = None
+        print("threads  tasks  ms a frame   python  fps, computed  threads busy  fps, measured")
         for threads in THREADS:
             frame = record(model, size, threads)
             simulation = Simulation(frame, threads, at_once(threads))
             found = simulation.run()
-            first = first or found.fps
             real = f"{measured(size, threads):.2f}" if threads <= len(os.sched_getaffinity(0)) else ""
             tasks = simulation.grid.down * simulation.grid.across
             print(
                 f"{threads:7}  {tasks:5}  {1e3 * frame.seconds:10.1f}  {100 * frame.python / frame.seconds:5.2f} %"
-                f"  {found.fps:7.2f} ({found.fps / first:5.2f}x)  {100 * found.idle:5.1f} %  {real:>8}",
+                f"  {found.fps:13.2f}  {threads * (1 - found.idle):12.2f}  {real:>13}",
                 flush=True,
             )
 
