@@ -9,8 +9,8 @@
 # build/gpu), of less than a megabyte. PYTHON names the program (default: python3).
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-quick=(--quick)
-if [ "${1:-}" = --full ]; then quick=(); fi
+quick=(--quick) limit=300
+if [ "${1:-}" = --full ]; then quick=() limit=1800; fi
 python=${PYTHON:-python3}
 results=${RESULTS:-build/gpu}
 scratch=$(mktemp -d)
@@ -51,7 +51,7 @@ if command -v vspipe > "$scratch/which"; then
 else skip "vspipe" "it is not in PATH"; fi
 
 # 3. How fast it is: the table, printed at the end.
-check "measurements" 1800 "$python" tests/gpu/measure.py "${quick[@]}" --json "$results/measured.json" \
+check "measurements" $limit "$python" tests/gpu/measure.py "${quick[@]}" --json "$results/measured.json" \
     --table "$results/table.txt"
 "$python" tests/gpu/queueing.py > "$results/queueing.txt"
 
