@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import vapoursynth as vs
 from helpers import films
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from vsduf.cli import upscale
 from vsduf.cli.main import COMMANDS, main
 from vsduf.film import probe
+from vsduf.film.formats import has_alpha
 
 HERE = Path(__file__).parents[1]
 PLUGIN = pytest.mark.skipif(not hasattr(vs.core, "duf"), reason="the native plugin is not installed")
@@ -326,6 +328,21 @@ def test_the_network_itself(tmp_path):
     assert run(source, tmp_path / "out.mkv", "--codec", "ffv1", "--device-id", "-1") == 0
     clip, _ = films.opened(tmp_path / "out.mkv")
     assert films.same_frames(vs.core.duf.Upscale(films.opened(source)[0], device_id=-1), clip)
+
+
+@PLUGIN
+@pytest.mark.parametrize(("words", "kept"), [([], True), (["--animation"], False)])
+def test_the_network_enlarges_the_alpha_channel_too(words, kept, tmp_path, capsys):
+    """A ramp; repeated frames are looked for in the picture alone, so --animation leaves alpha out."""
+    ramp = "format=yuva420p,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='X*7'"
+    source = films.picture_film(tmp_path / "in.mkv", ramp, "testsrc2=s=32x24:r=25:d=0.2", "-c:v", "ffv1")
+    assert run(source, tmp_path / "out.mkv", "--codec", "ffv1", "--scale", "2", "--device-id", "-1", *words) == 0
+    assert ("the alpha channel is left out" in capsys.readouterr().err) != kept
+    clip, _ = films.opened(tmp_path / "out.mkv")
+    assert has_alpha(clip) == kept
+    if kept:
+        values = np.asarray(clip.std.PropToClip("_Alpha").get_frame(2)[0]).astype(int)
+        assert np.abs(values[4:-4, 4:-4] - (np.arange(64) // 2 * 7)[4:-4]).max() <= 7
 
 
 @PLUGIN

@@ -152,13 +152,14 @@ def test_a_film_turned_by_its_player_is_stored_upright(tmp_path):
         (Settings("nonesuch"), vs.YUV420P8, r"nonesuch is not a video encoder"),
     ],
 )
-def test_what_the_encoder_cannot_do_is_said_before_a_frame_is_made(settings, form, words, tmp_path):
+def test_what_the_encoder_cannot_do_is_said_before_the_second_frame_is_made(settings, form, words, tmp_path):
+    """ffmpeg's own refusals come after the first frame, which shows whether there is an alpha channel."""
     asked = []
     clip = films.noise(form)
     watched = clip.std.FrameEval(lambda n: (asked.append(n), clip)[1])
     with pytest.raises((MediaError, ArgumentError), match=words):
         encode(watched, tmp_path / "out.mkv", settings=settings)
-    assert asked == []
+    assert set(asked) <= ({0} if "cannot write" in words else set())
     assert list(tmp_path.iterdir()) == []
 
 

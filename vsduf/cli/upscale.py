@@ -24,7 +24,8 @@ from vsduf.cli.upscale_arguments import add_arguments
 from vsduf.errors import ArgumentError, MediaError
 from vsduf.film.codec import Settings
 from vsduf.film.encoder import EncodeSegments, Encoding, prepare, times_of
-from vsduf.film.formats import convert, holds, tag_assumed
+from vsduf.film.formats import convert, has_alpha, holds, tag_assumed
+from vsduf.film.matroska import ALPHA
 from vsduf.film.output import claim
 from vsduf.film.script import SUFFIX, run_script
 from vsduf.film.segments import Segments
@@ -64,14 +65,14 @@ def write_film(args: argparse.Namespace) -> None:
         script = args.source if film is None else auto.script_for(args) if args.auto else args.script
         if script is not None:
             clip = run_script(script)
-            encoding = prepare(film, output, settings, clip.format, times_of(clip, film))
+            encoding = prepare(film, output, settings, clip.format, times_of(clip, film), lambda: has_alpha(clip))
         else:
             assert film is not None
-            encoding = prepare(film, output, settings, film.clip.format)
+            encoding = prepare(film, output, settings, film.clip.format, alpha=functools.partial(_alpha, film, args))
         for note in (*output.notes, *(film.notes if film else ()), *encoding.notes):
             say(note)
         if script is None and film is not None:
-            clip = upscaled(film, encoding.form, args)
+            clip = upscaled(film, encoding.form, encoding.alpha, args)
         segments = _segments(args, script, encoding, film, clip.num_frames)
         encode = _encode_by(args, script, encoding, segments)
         with _kept(segments), Progress(clip.num_frames, start=segments.work.done if segments else 0) as progress:
@@ -93,7 +94,7 @@ def _encode_by(
     crew = workers.Crew(args.workers or None, args.cluster, args.device_id != -1 and args.device != "cpu")
     told = argparse.Namespace(**{name: value for name, value in vars(args).items() if name != "refuse"})
     told.source = args.source.absolute()
-    make = functools.partial(clip_in_worker, told, script and script.absolute(), encoding.form.id)
+    make = functools.partial(clip_in_worker, told, script and script.absolute(), encoding.form.id, encoding.alpha)
 
     def encode(
         clip: vs.VideoNode, video: Mapping[str, str], times: Timeline, cut: Segments, *notices: Callable[..., None]
@@ -103,15 +104,14 @@ def _encode_by(
     return encode
 
 
-def clip_in_worker(args: argparse.Namespace, script: Path | None, form: int, cores: int) -> vs.VideoNode:
+def clip_in_worker(args: argparse.Namespace, script: Path | None, form: int, alpha: bool, cores: int) -> vs.VideoNode:
     """Returns the clip to encode, in a worker's process. cores: that the worker may use, 0 if it has a GPU."""
     if cores:
         vs.core.num_threads = cores
         args.num_streams = args.num_streams or cores
     wanted = vs.core.get_video_format(form)
-    if script is not None:
-        return convert(run_script(script), wanted)
-    return convert(upscaled(_opened(args), wanted, args), wanted)
+    clip = run_script(script) if script is not None else upscaled(_opened(args), wanted, alpha, args)
+    return convert(clip, wanted, alpha)
 
 
 def _segments(
@@ -165,10 +165,21 @@ def _opened(args: argparse.Namespace) -> Source:
         return open_source(args.source, reading.update, args.progressive or args.auto or args.script is not None)
 
 
-def upscaled(film: Source, form: vs.VideoFormat, args: argparse.Namespace) -> vs.VideoNode:
-    """Returns the enlarged clip; in format `form`, if that holds more than the film's: the network makes use of it."""
-    clip = film.clip.std.RemoveFrameProps("_Alpha")  # the film is written without it
-    clip = convert(clip, form) if holds(form, clip.format) else clip
+def _alpha(film: Source, args: argparse.Namespace) -> bool:
+    """Tells whether the film's alpha channel is upscaled."""
+    found = has_alpha(film.clip)
+    if found and args.animation:
+        say("the alpha channel is left out: --animation compares frames without it; leave out --animation to keep it")
+    return found and not args.animation
+
+
+def upscaled(film: Source, form: vs.VideoFormat, alpha: bool, args: argparse.Namespace) -> vs.VideoNode:
+    """Returns the enlarged clip; in format `form`, if that holds more than the film's: the network makes use of it.
+
+    alpha: whether the film's alpha channel is enlarged too; else it is removed.
+    """
+    clip = film.clip if alpha else film.clip.std.RemoveFrameProps(ALPHA)
+    clip = convert(clip, form, alpha) if holds(form, clip.format) else clip
     if args.scenecut:
         clip = mark_cuts(clip)
     options = {name: value for name in OPTIONS if (value := getattr(args, name, None)) is not None}

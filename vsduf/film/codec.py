@@ -35,19 +35,20 @@ class Settings:
 
 
 def video_options(
-    codec: str, form: vs.VideoFormat, settings: Settings
+    codec: str, form: vs.VideoFormat, settings: Settings, alpha: bool = False
 ) -> tuple[vs.VideoFormat, dict[str, str], list[str]]:
     """Returns the format to encode a clip of format `form` in, ffmpeg's options for the video, and notes.
 
-    Raises ArgumentError for an option that the encoder does not have, MediaError for a format that it does not take.
+    alpha: with an alpha channel. Raises ArgumentError for an option that the encoder does not have, MediaError for a
+    format that it does not take.
     """
     encoder = probe.encoder(codec)
     matroska.pixels(form)  # refuses float samples
     wanted = form.replace(bits_per_sample=settings.depth) if settings.depth else form
-    found = formats.nearest(wanted, encoder.formats or {matroska.pixels(wanted).name})
+    found = formats.nearest(wanted, encoder.formats or {matroska.pixels(wanted, alpha).name}, alpha)
     if found is None or (settings.depth and found[0].bits_per_sample != settings.depth):
         mend = "another --depth or --codec (ffv1 takes most)"
-        raise MediaError(f"{codec} cannot encode {wanted.name}; choose {mend}")
+        raise MediaError(f"{codec} cannot encode {wanted.name}{' with alpha' if alpha else ''}; choose {mend}")
     chosen, layout = found
     wished = {"crf": settings.crf, "preset": settings.preset or None}
     for name, value in wished.items():
@@ -56,6 +57,7 @@ def video_options(
     options = {"x265-params": "log-level=error"} if codec == "libx265" else {}
     options |= {"profile": DNXHR.get(layout, "dnxhr_444")} if codec == "dnxhd" else {}
     options |= {"crf": str(CRF[codec])} if codec in CRF else {}
+    options |= {"auto-alt-ref": "0"} if alpha and codec.startswith("libvpx") else {}  # or it refuses alpha
     options |= {name: str(value) for name, value in wished.items() if value is not None} | dict(settings.options)
     notes = [f"{codec} does not take {wanted.name}; it gets {chosen.name}"] if chosen.id != wanted.id else []
     return chosen, {"c": codec, "pix_fmt": layout, **options}, notes

@@ -16,7 +16,8 @@ from vsduf.errors import ArgumentError, MediaError
 from vsduf.film import feed, pipe, timeline
 from vsduf.film.codec import Settings, video_options
 from vsduf.film.command import Streams, command
-from vsduf.film.formats import convert
+from vsduf.film.formats import convert, has_alpha
+from vsduf.film.matroska import ALPHA
 from vsduf.film.output import Output, claim
 from vsduf.film.packets import Span
 from vsduf.film.readback import Expected
@@ -30,6 +31,7 @@ from vsduf.film.work import Part
 EncodeSegments = Callable[..., list[Part]]
 """A function with the arguments of `segments.encode`, which encodes the segments that are missing."""
 
+ALPHA_HINT = "libvpx-vp9 in .webm, prores_ks in .mov and ffv1 in .mkv can"
 REHEARSAL = 0.1  # seconds of the source's other streams
 
 
@@ -38,7 +40,8 @@ class Encoding:
     """A film that is ready to be written.
 
     form: the format that is encoded; a clip in another one is converted. video: ffmpeg's options for it.
-    streams: what comes from the source. notes: a sentence about each change or loss.
+    streams: what comes from the source. notes: a sentence about each change or loss. alpha: whether the clip's _Alpha
+    is encoded.
     """
 
     output: Output
@@ -47,6 +50,7 @@ class Encoding:
     times: Timeline
     streams: Streams | None = None
     notes: tuple[str, ...] = ()
+    alpha: bool = False
 
     def command(self, target: Path, seconds: float | None = None, encoded: bool = False) -> list[str]:
         """Returns the ffmpeg command that writes `target`. seconds, encoded: as for `command.command`."""
@@ -71,7 +75,7 @@ class Encoding:
         """
         if clip.num_frames != len(self.times.stamps):
             raise ArgumentError(f"the clip has {clip.num_frames} frames and its source {len(self.times.stamps)}")
-        clip = convert(clip, self.form)
+        clip = convert(clip, self.form, self.alpha)
         streams = self.streams
         expected = Expected(self.times, streams.film.path, streams.mapped) if streams else Expected(self.times)
         source = expected.source()
@@ -90,6 +94,9 @@ class Encoding:
         """Encodes one frame, as ffmpeg refuses here what it would refuse later; returns the encoding with delays."""
         beginning = self.output.folder / f"rehearsal{self.output.path.suffix}"
         blank = vs.core.std.BlankClip(clip, length=1)
+        if self.alpha:
+            gray = vs.core.query_video_format(vs.GRAY, vs.INTEGER, self.form.bits_per_sample)
+            blank = blank.std.ClipToProp(blank.std.BlankClip(format=gray.id), prop=ALPHA)
         pipe.run(self.command(beginning, REHEARSAL), feed.raw(blank, self.times), 1, warn=warn)
         delays = expected.delays(beginning, source)
         return replace(self, streams=replace(self.streams, delays=delays)) if self.streams and delays else self
@@ -111,12 +118,18 @@ class Encoding:
 
 
 def prepare(
-    film: Source | None, output: Output, settings: Settings, form: vs.VideoFormat, times: Timeline | None = None
+    film: Source | None,
+    output: Output,
+    settings: Settings,
+    form: vs.VideoFormat,
+    times: Timeline | None = None,
+    alpha: Callable[[], bool] = lambda: False,
 ) -> Encoding:
     """Plans how a clip of format `form` is encoded into `output`, with the streams, tags and chapters of `film`.
 
-    times: of the frames, default the film's. Raises ArgumentError for an option that the encoder does not have,
-    MediaError for what does not fit into the file.
+    times: of the frames, default the film's. alpha: tells whether the clip has _Alpha, which is encoded if the encoder
+    and the file can hold it; called after everything that may be refused. Raises ArgumentError for an option that the
+    encoder does not have, MediaError for what does not fit into the file.
     """
     box = output.container
     times = times or (film.timeline if film is not None else None)
@@ -124,13 +137,29 @@ def prepare(
         raise ArgumentError("neither a film nor times were given; give one of them")
     if not times.constant and not box.variable_rate:
         raise MediaError(f"{box.name} cannot hold a variable frame rate, which this film has; write to .mkv")
-    form, video, notes = video_options(settings.codec or box.codec, form, settings)
-    if film is None:
-        return Encoding(output, form, video, times, None, tuple(notes))
-    wishes = Wishes(settings.audio, settings.subtitles)
-    trial = output.folder / f"trial{output.path.suffix}"
-    taken, changes = choose(film.path, film.media, film.track, trial, box, wishes)
-    return Encoding(output, form, video, times, Streams(film, taken, output.folder), (*notes, *changes))
+    codec = settings.codec or box.codec
+    chosen, video, notes = video_options(codec, form, settings)
+    plan = Encoding(output, chosen, video, times, None, tuple(notes))
+    if film is not None:
+        wishes = Wishes(settings.audio, settings.subtitles)
+        trial = output.folder / f"trial{output.path.suffix}"
+        taken, changes = choose(film.path, film.media, film.track, trial, box, wishes)
+        plan = replace(plan, streams=Streams(film, taken, output.folder), notes=(*notes, *changes))
+    return _with_alpha(plan, codec, form, settings) if alpha() else plan
+
+
+def _with_alpha(plan: Encoding, codec: str, form: vs.VideoFormat, settings: Settings) -> Encoding:
+    """Returns the plan with an alpha channel, or with a note where the encoder or the file cannot hold one."""
+    box = plan.output.container
+    try:
+        if codec.startswith("libvpx") and box.name not in ("Matroska", "WebM"):
+            raise MediaError(f"{box.name} has no place beside a frame, where {codec} puts alpha values")
+        chosen, video, notes = video_options(codec, form, settings, alpha=True)
+    except MediaError:
+        note = f"the alpha channel is left out, as {codec} in {box.name} cannot hold it: {ALPHA_HINT}"
+        return replace(plan, notes=(*plan.notes, note))
+    changes = [note for note in plan.notes if note not in video_options(codec, form, settings)[2]]
+    return replace(plan, form=chosen, video=video, notes=(*notes, *changes), alpha=True)
 
 
 def encode(
@@ -148,7 +177,7 @@ def encode(
     """
     with claim(target, source.path if source else None, overwrite) as output:
         times = None if source is not None else times_of(clip)
-        encoding = prepare(source, output, settings or Settings(), clip.format, times)
+        encoding = prepare(source, output, settings or Settings(), clip.format, times, lambda: has_alpha(clip))
         warnings: list[str] = []
         encoding.write(clip, progress, warnings.append)
         return (*encoding.notes, *warnings)

@@ -13,6 +13,7 @@ from vsduf.matrix import UNSPECIFIED, assumed_matrix
 
 SAME = {  # layouts that hold the same samples in another order, for encoders that do not take the first
     "gbrp": ("rgb24", "bgr24", "bgr0"),
+    "gbrap": ("rgba", "bgra", "argb"),
     "yuv420p": ("nv12",),
     "yuv420p10le": ("p010le",),
     "yuv422p10le": ("p210le",),
@@ -20,27 +21,47 @@ SAME = {  # layouts that hold the same samples in another order, for encoders th
 }
 
 
-def nearest(form: vs.VideoFormat, layouts: Set[str]) -> tuple[vs.VideoFormat, str] | None:
+def nearest(form: vs.VideoFormat, layouts: Set[str], alpha: bool = False) -> tuple[vs.VideoFormat, str] | None:
     """Returns the format closest to `form` for which an encoder has one of `layouts`, and that layout.
+
+    alpha: consider layouts with an alpha channel only.
 
     Depth is kept before chroma, chroma before the colour family; what is not lost is added as little as can be.
     """
-    found = [(other, layout) for other in _formats() if (layout := layout_of(other, layouts))]
+    found = [(other, layout) for other in _formats() if (layout := layout_of(other, layouts, alpha))]
     fitting = [pair for pair in found if form.color_family == vs.GRAY or pair[0].color_family != vs.GRAY]
     return min(fitting, key=lambda pair: _distance(form, pair[0]), default=None)
 
 
-def layout_of(form: vs.VideoFormat, layouts: Set[str]) -> str | None:
-    """Returns the one of `layouts` that holds the samples of `form`, None if there is none."""
+def layout_of(form: vs.VideoFormat, layouts: Set[str], alpha: bool = False) -> str | None:
+    """Returns the one of `layouts` that holds the samples of `form` (and alpha values), None if there is none."""
     try:
-        name = matroska.pixels(form).name
+        name = matroska.pixels(form, alpha).name
     except MediaError:
         return None
     return next((layout for layout in (name, *SAME.get(name, ())) if layout in layouts), None)
 
 
-def convert(clip: vs.VideoNode, form: vs.VideoFormat) -> vs.VideoNode:
-    """Returns the clip in another format: chroma by Bicubic, fewer bits by error diffusion."""
+def has_alpha(clip: vs.VideoNode) -> bool:
+    """Tells whether the clip's first frame, and so every one, has an alpha channel in its property _Alpha."""
+    with clip.get_frame(0) as frame:
+        return matroska.ALPHA in frame.props
+
+
+def convert(clip: vs.VideoNode, form: vs.VideoFormat, alpha: bool = False) -> vs.VideoNode:
+    """Returns the clip in another format: chroma by Bicubic, fewer bits by error diffusion.
+
+    alpha: whether its frames have an alpha channel to convert too; without, _Alpha is removed. Raises MediaError for an
+    alpha channel of another size.
+    """
+    if alpha:
+        channel = clip.std.PropToClip(matroska.ALPHA)
+        if (channel.width, channel.height) != (clip.width, clip.height):
+            sizes = f"{channel.width}x{channel.height} on frames of {clip.width}x{clip.height}"
+            raise MediaError(f"_Alpha is {sizes}; resize it to their size, or remove it with std.RemoveFrameProps")
+        gray = vs.core.query_video_format(vs.GRAY, vs.INTEGER, form.bits_per_sample)
+        return convert(clip, form).std.ClipToProp(convert(channel, gray), prop=matroska.ALPHA)
+    clip = clip.std.RemoveFrameProps(matroska.ALPHA)
     if clip.format.id == form.id:
         return clip
     matrix = {}

@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 import vapoursynth as vs
+from numpy.typing import NDArray
 
 from vsduf.errors import MediaError
 from vsduf.matrix import UNSPECIFIED
 
+ALPHA = "_Alpha"  # the frame property: a GRAY frame, black where the picture is transparent
 MAX_FRAME = 2**28  # bytes; ffmpeg's reader takes no larger element
 SITING = {0: (1, 2), 1: (2, 2), 2: (1, 1), 3: (2, 1)}  # _ChromaLocation: ChromaSitingHorz, ChromaSitingVert
 
@@ -42,8 +44,13 @@ class Pixels:
     planes: tuple[int, ...]
 
 
-def pixels(form: vs.VideoFormat) -> Pixels:
-    """Returns the layout of a VapourSynth format: integer samples of 8, 9, 10, 12, 14 or 16 bits. Raises MediaError."""
+def pixels(form: vs.VideoFormat, alpha: bool = False) -> Pixels:
+    """Returns the layout of a VapourSynth format: integer samples of 8, 9, 10, 12, 14 or 16 bits. Raises MediaError.
+
+    alpha: a plane of alpha values, which is the last one of the layout, follows the others.
+    """
+    if alpha:
+        return _with_alpha(form)
     bits, little = form.bits_per_sample, "" if form.bits_per_sample == 8 else f"{form.bits_per_sample}le"
     known = form.sample_type == vs.INTEGER and bits in (8, 9, 10, 12, 14, 16)
     if known and form.color_family == vs.GRAY:
@@ -56,13 +63,26 @@ def pixels(form: vs.VideoFormat) -> Pixels:
     raise MediaError(f"{form.name} cannot be encoded; convert the clip to 8-16-bit integer samples first")
 
 
+def _with_alpha(form: vs.VideoFormat) -> Pixels:
+    bits, little = form.bits_per_sample, "" if form.bits_per_sample == 8 else f"{form.bits_per_sample}le"
+    known = form.sample_type == vs.INTEGER
+    if known and form.color_family == vs.RGB and bits in (8, 10, 12, 16):
+        return Pixels("gbrap" + little, bytes((*b"G4", 0, bits)), (1, 2, 0))
+    shape = (form.subsampling_w, form.subsampling_h)
+    name, _, mark = _SUBSAMPLED.get(shape, ("", b"", None)) if form.color_family == vs.YUV else ("", b"", None)
+    if known and mark is not None and bits in ((8, 9, 10, 16) if shape == (1, 1) else (8, 9, 10, 12, 16)):
+        return Pixels(name.replace("yuv", "yuva") + little, bytes((*b"Y4", mark, bits)), (0, 1, 2))
+    raise MediaError(f"{form.name} cannot be encoded with alpha; convert the clip to YUV444P16 first")
+
+
 def header(frame: vs.VideoFrame, rate: Fraction) -> bytes:
     """Returns what comes before the first frame: size, format, aspect ratio and colour. rate: frames a second."""
-    size = sum(np.asarray(frame[plane]).nbytes for plane in range(frame.format.num_planes))
+    layout = pixels(frame.format, ALPHA in frame.props)
+    size = sum(plane.nbytes for plane in _planes(frame, layout))
     if size >= MAX_FRAME:
         raise MediaError(f"a frame of {frame.width}x{frame.height} has {size >> 20} MiB; ffmpeg reads no more than 256")
     video = _uint(0xB0, frame.width) + _uint(0xBA, frame.height) + _uint(0x9A, 2)  # 2: progressive
-    video += _element(0x2EB524, pixels(frame.format).fourcc) + _display(frame) + _element(0x55B0, _colour(frame.props))
+    video += _element(0x2EB524, layout.fourcc) + _display(frame) + _element(0x55B0, _colour(frame.props))
     track = _uint(0xD7, 1) + _uint(0x73C5, 1) + _uint(0x83, 1) + _uint(0x9C, 0) + _element(0x86, b"V_UNCOMPRESSED")
     track += _uint(0x23E383, round(10**9 / rate)) + _element(0xE0, video)
     return coded_header(_element(0xAE, track))
@@ -78,10 +98,17 @@ def coded_header(tracks: bytes) -> bytes:
 
 def block(frame: vs.VideoFrame, time: int, duration: int) -> Iterator[bytes | memoryview]:
     """Yields a frame shown at `time` for `duration` (ns) in pieces; planes without padding are not copied."""
-    planes = [np.ascontiguousarray(np.asarray(frame[plane])) for plane in pixels(frame.format).planes]
+    planes = _planes(frame, pixels(frame.format, ALPHA in frame.props))
     yield _lead(sum(plane.nbytes for plane in planes), time, duration)
     for plane in planes:
         yield plane.data.cast("B")
+
+
+def _planes(frame: vs.VideoFrame, layout: Pixels) -> list[NDArray[Any]]:
+    """Returns the planes in the layout's order, and the plane of the property _Alpha if there is one."""
+    planes = [frame[plane] for plane in layout.planes]
+    alpha = [frame.props[ALPHA][0]] if ALPHA in frame.props else []
+    return [np.ascontiguousarray(np.asarray(plane)) for plane in (*planes, *alpha)]
 
 
 def coded_block(payload: bytes, key: bool, additions: bytes, time: int, duration: int) -> Iterator[bytes]:

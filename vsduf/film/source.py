@@ -17,6 +17,7 @@ import vapoursynth as vs
 from vsduf.errors import MediaError
 from vsduf.film import probe, timeline
 from vsduf.film.fields import as_progressive, check_progressive
+from vsduf.film.matroska import ALPHA
 from vsduf.film.probe import Media, Stream
 from vsduf.film.timeline import Timeline
 
@@ -136,8 +137,8 @@ def _notes(clip: vs.VideoNode, media: Media, stream: Stream) -> Iterator[str]:
         kept = f"{clip.width}x{clip.height}"
         yield f"the source is {coded[0]}x{coded[1]}, of which the decoder gives {kept}, whole chroma samples"
     with clip.get_frame(0) as picture:
-        if "_Alpha" in picture.props or "alpha_mode" in map(str.lower, stream.tags):  # VP9's decoder drops it
-            yield "the alpha channel is left out"
+        if ALPHA not in picture.props and "alpha_mode" in map(str.lower, stream.tags):
+            yield "the alpha channel is left out, as the decoder of this codec drops it"
 
 
 @contextlib.contextmanager
