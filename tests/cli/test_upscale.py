@@ -1,6 +1,7 @@
 """`vsduf upscale` as its users see it; the network is the real one only where the plugin is installed."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -124,6 +125,13 @@ def test_what_is_changed_or_left_out_is_said(full, tmp_path, options, capsys):
     said = capsys.readouterr().err
     assert "vsduf: the subtitles in stream 2 (subrip) become mov_text for MP4\n" in said
     assert "vsduf: stream 3 (attachment none) is left out: MP4 cannot hold it\n" in said
+
+
+def test_programs_read_the_progress_as_json(full, tmp_path, options, capsys):
+    assert run(full, tmp_path / "out.mkv", "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all(line.keys() == {"frames", "of", "frames_per_second", "seconds_left"} for line in lines)
+    assert (lines[-1]["frames"], lines[-1]["of"], lines[-1]["seconds_left"]) == (36, 36, 0)
 
 
 SCRIPT = "from vapoursynth import core\nclip = core.bs.VideoSource({!r}, cachemode=0)\n{}.set_output()\n"

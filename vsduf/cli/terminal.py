@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
+import math
 import os
 import sys
 import time
@@ -15,6 +17,7 @@ from typing import Any, Self, cast
 from vsduf.errors import ArgumentError
 
 BAR_WIDTH = 24  # characters
+JSON_SECONDS = 1.0
 LINE_SECONDS = 30.0  # between plain lines where stderr is not a terminal
 
 
@@ -101,7 +104,8 @@ class Progress:
     """Shows the progress of a run on stderr: a bar on a terminal, elsewhere a plain line every 30 seconds.
 
     total: how many there are. counted: of what. title: shown before the bar. start: how many were done before this run.
-    transient: the bar goes away at the end, and no last line is written. clock: gives seconds.
+    transient: the bar goes away at the end, and no last line is written. as_json: write a line of JSON to stdout too,
+    once a second and at the end. clock: gives seconds.
     Lines that are written to stderr meanwhile appear above the bar.
     """
 
@@ -112,6 +116,7 @@ class Progress:
         title: str = "",
         start: int = 0,
         transient: bool = False,
+        as_json: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         from rich.console import Console
@@ -134,6 +139,7 @@ class Progress:
         )
         self._task = self._bar.add_task(title, total=total, completed=start, state="")
         self._shown = clock()
+        self._json, self._printed = as_json, -math.inf
         self._bar.start()
 
     def __enter__(self) -> Self:
@@ -151,6 +157,18 @@ class Progress:
         if not self._live and (over or self._clock() - self._shown >= LINE_SECONDS):
             self._shown = self._clock()
             ERRORS.write(f"{self._title} {task.fields['state']}".lstrip() + "\n")
+        if self._json and (task.finished or self._clock() - self._printed >= JSON_SECONDS):
+            self._printed = self._clock()
+            print(json.dumps(self._facts()), flush=True)
+
+    def _facts(self) -> dict[str, float | None]:
+        """Returns what a line of JSON holds."""
+        task = self._bar.tasks[0]
+        speed = task.finished_speed or task.speed
+        return {
+            **{"frames": int(task.completed), "of": int(task.total or 0)},
+            **{"frames_per_second": speed and round(speed, 3), "seconds_left": task.time_remaining},
+        }
 
     def close(self) -> None:
         """Leaves the bar's last state standing, or removes a transient bar."""

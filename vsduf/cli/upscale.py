@@ -75,7 +75,8 @@ def write_film(args: argparse.Namespace) -> None:
             clip = upscaled(film, encoding.form, encoding.alpha, args)
         segments = _segments(args, script, encoding, film, clip.num_frames)
         encode = _encode_by(args, script, encoding, segments)
-        with _kept(segments), Progress(clip.num_frames, start=segments.work.done if segments else 0) as progress:
+        start = segments.work.done if segments and not args.restart else 0
+        with _kept(segments), Progress(clip.num_frames, start=start, as_json=args.json) as progress:
             encoding.write(clip, progress.update, say, segments, encode)
 
 

@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--script", metavar="FILE.vpy", type=Path, help="encode the script's clip as it is, with the sound of IN"
     )
+    parser.add_argument(
+        "--json", action="store_true", help="write the progress to stdout for programs, a line of JSON a second"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     parser.add_argument(
         "--progressive", action="store_true", help="take IN as progressive even if it is marked as interlaced"

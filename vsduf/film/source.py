@@ -25,6 +25,7 @@ REMEDY = (
     "deinterlace it first: `vsduf upscale --auto IN OUT` does, `vsduf script IN` writes how, "
     "and --progressive takes the frames as they are if only their marks are wrong"
 )
+HDR = {int(vs.TRANSFER_ST2084): "PQ", int(vs.TRANSFER_ARIB_B67): "HLG"}
 UNKNOWN = -(2**63)  # a timestamp that the file does not have
 
 
@@ -63,7 +64,7 @@ def open_source(
         check_progressive(path, clip, REMEDY)
         clip = as_progressive(clip)
     times, remarks = _times(path, clip, media, stamps, tick)
-    notes = (*_notes(clip, media, stream), *remarks)
+    notes = (*_notes(clip, media, stream), *_missing(times, media), *remarks)
     return Source(path, clip, times, media, stream.index, notes)
 
 
@@ -137,8 +138,20 @@ def _notes(clip: vs.VideoNode, media: Media, stream: Stream) -> Iterator[str]:
         kept = f"{clip.width}x{clip.height}"
         yield f"the source is {coded[0]}x{coded[1]}, of which the decoder gives {kept}, whole chroma samples"
     with clip.get_frame(0) as picture:
+        if picture.props.get("_Transfer") in HDR:
+            name = HDR[picture.props["_Transfer"]]
+            yield f"the film is HDR ({name}); the models were trained on SDR: look at a preview"
         if ALPHA not in picture.props and "alpha_mode" in map(str.lower, stream.tags):
             yield "the alpha channel is left out, as the decoder of this codec drops it"
+
+
+def _missing(times: Timeline, media: Media) -> Iterator[str]:
+    """Says if the frames end well before the file does, as those of a damaged file do."""
+    lasts = media.clock.duration
+    early = lasts - (Fraction(times.time(len(times.stamps)), 10**9) - media.clock.start)
+    if lasts and early > max(Fraction(1), lasts / 50):
+        what = f"the picture ends {float(early):.1f} s before the file does, which lasts {float(lasts):.1f} s"
+        yield f"{what}: what follows cannot be decoded, or only the sound goes on"
 
 
 @contextlib.contextmanager
