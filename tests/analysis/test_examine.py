@@ -1,5 +1,6 @@
 """Films that were degraded in known ways, and what the analysis says of them."""
 
+import dataclasses
 import subprocess
 
 import numpy as np
@@ -102,6 +103,18 @@ def test_compression_blocks_are_told_from_edges(tmp_path, pan):
         for q in ("2", "24")
     )
     assert fine < 0.25 < coarse
+
+
+def test_the_model_fits_the_source(tmp_path, pan):
+    clean, noisy = (
+        examine(open_clip(film(tmp_path, pan, filters, *H264))) for filters in ("null", "noise=alls=12:allf=t")
+    )
+    path = tmp_path / "in.mkv"
+    assert "core.duf.Upscale(clip, scale=4)" in write_script(clean, path)
+    assert "core.duf.Upscale(clip, scale=4, model='duf-restore-x4')" in write_script(noisy, path)
+    assert "core.duf.Upscale(clip, scale=3)" in write_script(noisy, path, 3)
+    lines = dataclasses.replace(noisy, height=480)
+    assert "core.duf.Upscale(clip, scale=2, model='duf-restore-x2')" in write_script(lines, path)
 
 
 def test_what_cannot_be_examined_is_a_sentence(tmp_path):

@@ -12,12 +12,15 @@ from vsduf.matrix import BT601, BT709, SD_HEIGHT, assumed_matrix
 NOISY = 2.5  # levels: more is sharpened visibly by a network that was trained on clean video
 BLOCKY = 0.25  # excess of steps at block edges
 REPEATING = 0.3  # share of repeated frames from which drawings are upscaled once
+RESTORE = {2: "duf-restore-x2", 4: "duf-restore-x4"}  # models for noisy and compressed video, by scale
 HD = 1080  # lines that a script aims at
 
 
 def write_script(facts: Facts, source: Path, scale: int | None = None) -> str:
     """Returns the text of a .vpy for a film. scale: of the network; default the least that reaches 1080 lines."""
     chosen = scale or min(4, max(2, -(-HD // facts.height)))
+    if scale is None and chosen not in RESTORE and (facts.noise > NOISY or facts.blocking > BLOCKY):
+        chosen = min(RESTORE)  # a poor source has no more to show
     lines = [*_head(facts, source), *_fields(facts), *_crop(facts), *_tags(facts), *_noise(facts)]
     lines += [*_upscale(facts, chosen), *_aspect(facts), "clip.set_output()"]
     return "\n".join(lines) + "\n"
@@ -84,23 +87,23 @@ def _noise(facts: Facts) -> Iterator[str]:
     noisy, blocky = facts.noise > NOISY, facts.blocking > BLOCKY
     yield ""
     yield f"# Noise: {facts.noise:.1f} levels of 255; steps at block edges: {facts.blocking:.0%} larger than elsewhere."
-    if blocky:
-        yield "# Compression blocks, which the network would sharpen (pip install vapoursynth-deblock)."
-        yield "clip = core.deblock.Deblock(clip, quant=25)"
-    if noisy:
-        yield "# Grain or noise, which the network would sharpen; examples/grain.vpy takes it off and puts it back."
-        yield "# clip = core.bm3dcpu.BM3Dv2(...), core.mv.Degrain2(...) or another denoiser that you trust"
+    if blocky or noisy:
+        what = " and ".join(word for word, there in (("blocks", blocky), ("noise", noisy)) if there)
+        yield f"# A model for clean video would sharpen the {what}; the one below was trained to take them off."
+        yield "# To keep grain as it is, use examples/grain.vpy instead."
 
 
 def _upscale(facts: Facts, scale: int) -> Iterator[str]:
     yield ""
     yield "clip = core.resize.Point(clip, format=clip.format.replace(bits_per_sample=16, sample_type=vs.INTEGER).id)"
     yield "clip = vsduf.mark_cuts(clip)  # windows of frames end at scene cuts"
+    poor = facts.noise > NOISY or facts.blocking > BLOCKY
+    options = f"scale={scale}" + (f", model={RESTORE[scale]!r}" if poor and scale in RESTORE else "")
     if facts.repeats > REPEATING:
         yield f"# {facts.repeats:.0%} of the frames repeat the frame before: each picture is upscaled once."
-        yield f"clip = vsduf.once(clip, lambda pictures: core.duf.Upscale(pictures, scale={scale}))"
+        yield f"clip = vsduf.once(clip, lambda pictures: core.duf.Upscale(pictures, {options}))"
     else:
-        yield f"clip = core.duf.Upscale(clip, scale={scale})"
+        yield f"clip = core.duf.Upscale(clip, {options})"
     yield "bits = clip.format.replace(bits_per_sample=10)"
     yield 'clip = core.resize.Point(clip, format=bits.id, dither_type="error_diffusion")'
 
