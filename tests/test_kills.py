@@ -8,30 +8,18 @@ import random
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from helpers import films
+from helpers import films, program
 
 from vsduf.film import work
 
-HERE = Path(__file__).parent
 KILLS = int(os.environ.get("KILLS", "5"))
-SLOW = f"""
-import sys, time
-sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]
-from vsduf.cli import upscale
-from vsduf.cli.main import main
-from helpers import films
-def wait(n, f):
+SLOW = program.upscaling("""
+def each(n, f):
     time.sleep(0.01)
     return f
-def enlarged(clip, options):
-    larger = films.larger(clip)
-    return larger.std.ModifyFrame(larger, wait)
-upscale.enlarged = enlarged
-sys.exit(main(sys.argv[1:]))
-"""
+""")
 
 
 @pytest.mark.slow

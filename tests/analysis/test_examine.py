@@ -112,7 +112,10 @@ def test_the_model_fits_the_source(tmp_path, pan):
     path = tmp_path / "in.mkv"
     assert "core.duf.Upscale(clip, scale=4)" in write_script(clean, path)
     assert "core.duf.Upscale(clip, scale=4, model='duf-restore-x4')" in write_script(noisy, path)
-    assert "core.duf.Upscale(clip, scale=3)" in write_script(noisy, path, 3)
+    thrice = write_script(noisy, path, 3)
+    assert "core.duf.Upscale(clip, scale=3)" in thrice
+    assert "for scale 3 there is no other: take them off here" in thrice
+    assert "the one below was trained to take them off" in write_script(noisy, path)
     lines = dataclasses.replace(noisy, height=480)
     assert "core.duf.Upscale(clip, scale=2, model='duf-restore-x2')" in write_script(lines, path)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import vapoursynth as vs
-from helpers import films
+from helpers import films, program
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,25 +24,14 @@ from vsduf.film.formats import has_alpha
 
 HERE = Path(__file__).parents[1]
 PLUGIN = pytest.mark.skipif(not hasattr(vs.core, "duf"), reason="the native plugin is not installed")
-HELD = f"""
-import sys, time
-from pathlib import Path
-sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]
-from vsduf.cli import upscale
-from vsduf.cli.main import main
-from helpers import films
-go = Path(sys.argv[1])
-def hold(n, f):
+HELD = program.upscaling("""
+go = Path(sys.argv.pop(1))
+def each(n, f):
     if n == 20:
         go.with_suffix(".waiting").touch()
         while not go.exists(): time.sleep(0.02)
     return f
-def enlarged(clip, options):
-    larger = films.larger(clip)
-    return larger.std.ModifyFrame(larger, hold)
-upscale.enlarged = enlarged
-sys.exit(main(sys.argv[2:]))
-"""
+""")
 
 
 @pytest.fixture(autouse=True)
@@ -264,7 +253,7 @@ def test_when_stopped_it_tidies_up(number, code, words, full, tmp_path):
 def test_a_run_that_was_stopped_is_listed_and_gone_on_with(full, tmp_path, options, capsys):
     out = tmp_path / "out.mkv"
     words = (full, out, "--segment", "0.2", "--codec", "ffv1")
-    with begun(out, *words) as (process, go):
+    with begun(out, *words, "--restart") as (process, go):  # which is no part of the command that goes on
         process.send_signal(signal.SIGINT)
         go.touch()
         said = process.communicate(timeout=60)[1].decode().splitlines()
@@ -276,7 +265,9 @@ def test_a_run_that_was_stopped_is_listed_and_gone_on_with(full, tmp_path, optio
     assert ended.value.code == 0
     assert capsys.readouterr().out.splitlines()[1].split(maxsplit=4) == ["out.mkv", "10", "of", "36", command]
     assert run(*words, "--scale", "2") == 1
-    assert "10 of 36 frames of out.mkv, made with --scale None instead of 2; give what" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()
+    assert said[-2] == f"vsduf: 10 of 36 frames are kept in {folder}; to go on: {command}"
+    assert "10 of 36 frames of out.mkv, made with --scale None instead of 2; give what" in said[-1]
     assert run(*words) == 0
     assert "10 of 36 frames are encoded already" in capsys.readouterr().err
     assert films.same_frames(films.larger(films.opened(full)[0]), films.opened(out)[0])

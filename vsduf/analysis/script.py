@@ -19,9 +19,9 @@ HD = 1080  # lines that a script aims at
 def write_script(facts: Facts, source: Path, scale: int | None = None) -> str:
     """Returns the text of a .vpy for a film. scale: of the network; default the least that reaches 1080 lines."""
     chosen = scale or min(4, max(2, -(-HD // facts.height)))
-    if scale is None and chosen not in RESTORE and (facts.noise > NOISY or facts.blocking > BLOCKY):
+    if scale is None and _faults(facts) and chosen not in RESTORE:
         chosen = min(RESTORE)  # a poor source has no more to show
-    lines = [*_head(facts, source), *_fields(facts), *_crop(facts), *_tags(facts), *_noise(facts)]
+    lines = [*_head(facts, source), *_fields(facts), *_crop(facts), *_tags(facts), *_noise(facts, chosen)]
     lines += [*_upscale(facts, chosen), *_aspect(facts), "clip.set_output()"]
     return "\n".join(lines) + "\n"
 
@@ -83,22 +83,29 @@ def _tags(facts: Facts) -> Iterator[str]:
         yield f"clip = core.std.SetFrameProps(clip, _Matrix={matrix})"
 
 
-def _noise(facts: Facts) -> Iterator[str]:
-    noisy, blocky = facts.noise > NOISY, facts.blocking > BLOCKY
+def _noise(facts: Facts, scale: int) -> Iterator[str]:
     yield ""
     yield f"# Noise: {facts.noise:.1f} levels of 255; steps at block edges: {facts.blocking:.0%} larger than elsewhere."
-    if blocky or noisy:
-        what = " and ".join(word for word, there in (("blocks", blocky), ("noise", noisy)) if there)
-        yield f"# A model for clean video would sharpen the {what}; the one below was trained to take them off."
-        yield "# To keep grain as it is, use examples/grain.vpy instead."
+    if what := _faults(facts):
+        yield f"# A model for clean video sharpens {what}; " + (
+            "the one below was trained to take them off."
+            if scale in RESTORE
+            else f"for scale {scale} there is no other: take them off here, with a denoiser that you trust."
+        )
+        yield "# examples/grain.vpy takes grain off and puts it back as it was."
+
+
+def _faults(facts: Facts) -> str:
+    """Returns what a network for clean video would sharpen, "" for nothing."""
+    found = (("blocks", facts.blocking > BLOCKY), ("noise", facts.noise > NOISY))
+    return " and ".join(name for name, there in found if there)
 
 
 def _upscale(facts: Facts, scale: int) -> Iterator[str]:
     yield ""
     yield "clip = core.resize.Point(clip, format=clip.format.replace(bits_per_sample=16, sample_type=vs.INTEGER).id)"
     yield "clip = vsduf.mark_cuts(clip)  # windows of frames end at scene cuts"
-    poor = facts.noise > NOISY or facts.blocking > BLOCKY
-    options = f"scale={scale}" + (f", model={RESTORE[scale]!r}" if poor and scale in RESTORE else "")
+    options = f"scale={scale}" + (f", model={RESTORE[scale]!r}" if _faults(facts) and scale in RESTORE else "")
     if facts.repeats > REPEATING:
         yield f"# {facts.repeats:.0%} of the frames repeat the frame before: each picture is upscaled once."
         yield f"clip = vsduf.once(clip, lambda pictures: core.duf.Upscale(pictures, {options}))"

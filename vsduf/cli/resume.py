@@ -53,7 +53,8 @@ def work_of(args: argparse.Namespace, script: Path | None, encoding: Encoding, f
     identity = dict(_identity(args, script))
     identity["encoder"] = " ".join(f"{name}={value}" for name, value in encoding.video.items())
     identity["format"] = encoding.form.name
-    return Work(encoding.output.work, args.target, frames, identity, ["vsduf", *args.words])
+    words = [word for word in args.words if not (len(word) > len("--re") and "--restart".startswith(word))]
+    return Work(encoding.output.work, args.target, frames, identity, ["vsduf", *words])
 
 
 def _identity(args: argparse.Namespace, script: Path | None) -> Iterator[tuple[str, str]]:

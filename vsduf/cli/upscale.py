@@ -22,6 +22,7 @@ from vsduf.cli.resume import work_of
 from vsduf.cli.terminal import FRAMES, PERCENT, Notes, Progress, say
 from vsduf.cli.upscale_arguments import add_arguments
 from vsduf.errors import ArgumentError, MediaError
+from vsduf.film import work
 from vsduf.film.codec import Settings
 from vsduf.film.encoder import EncodeSegments, Encoding, prepare, times_of
 from vsduf.film.formats import convert, has_alpha, holds, tag_assumed
@@ -134,10 +135,10 @@ def _kept(segments: Segments | None) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if segments is not None and segments.work.done:
-            work = segments.work
-            command = shlex.join(work.command)
-            say(f"{work.done} of {work.frames} frames are kept in {work.folder}; to go on: {command}")
+        kept = work.read(segments.work.folder) if segments is not None else None
+        if segments is not None and kept is not None and kept["done"]:
+            command = shlex.join(kept["command"])  # of the run that began, if this one is refused
+            say(f"{kept['done']} of {kept['frames']} frames are kept in {segments.work.folder}; to go on: {command}")
         raise
 
 

@@ -124,7 +124,7 @@ def encode(
     """
     ray = _ray()
     made = plan.opened(segments, warn)
-    done = sum(part.end - part.first for part in made)
+    done = sum(part.count for part in made)
     progress(done)
     run = _Run(plan.missing(made, segments, times))
     try:
@@ -203,18 +203,17 @@ def _hired(
 
 def shares(crew: Crew, machines: list[Mapping[str, float]]) -> list[tuple[float, int]]:
     """Returns each worker's share: cores, and 1 if it has a GPU."""
-    shares: list[tuple[float, int]] = []
+    found: list[tuple[float, int]] = []
     for machine in machines:
         cores, gpus = machine.get("CPU", 1), int(machine.get("GPU", 0)) if crew.gpus else 0
-        shares += [(cores // gpus or cores / gpus, 1)] * gpus if gpus else [(cores, 0)]
+        found += [(cores // gpus or cores / gpus, 1)] * gpus if gpus else [(cores, 0)]
     if crew.count is None:
-        return shares
-    if any(gpus for _, gpus in shares):
-        shares = [share for share in shares if share[1]]
-        if crew.count > len(shares):
-            raise DeviceError(f"--workers is {crew.count}, and there are {len(shares)} GPUs; give at most as many")
-        return shares[: crew.count]
-    cores = sum(share[0] for share in shares) / crew.count
+        return found
+    if with_gpu := [share for share in found if share[1]]:
+        if crew.count > len(with_gpu):
+            raise DeviceError(f"--workers is {crew.count}, and there are {len(with_gpu)} GPUs; give at most as many")
+        return with_gpu[: crew.count]
+    cores = sum(share[0] for share in found) / crew.count
     return [(float(int(cores)) if cores >= 1 else cores, 0)] * crew.count
 
 

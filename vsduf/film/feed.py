@@ -40,14 +40,14 @@ def joined(files: Sequence[Path], times: Timeline) -> Feed:
     Frames follow each other in the order of decoding; the n-th to be shown, over all files, is shown at the n-th time.
     Raises MediaError for files that ffmpeg did not write.
     """
-    head, first = matroska.coded_header(Coded(files[0]).tracks), 0
+    first = 0
     for path in files:
         with Coded(path) as coded:
             order = sorted(range(len(coded.blocks)), key=lambda k: coded.blocks[k].time)
             shown = {k: first + rank for rank, k in enumerate(order)}
             for k, block in enumerate(coded.blocks):
+                head = matroska.coded_header(coded.tracks) if first == k == 0 else b""
                 yield itertools.chain((head,), _coded(coded, block, times, shown[k]))
-                head = b""
             first += len(order)
 
 

@@ -13,8 +13,6 @@ import vapoursynth as vs
 from vsduf.errors import MediaError
 
 CHECKED_FRAMES = 8  # spread over the film
-
-
 FFMPEG = "deinterlace it first (ffmpeg -i IN -vf bwdif -c:a copy OUT.mkv)"
 
 

@@ -12,11 +12,11 @@ from typing import Self
 import vapoursynth as vs
 
 from vsduf.errors import MediaError
-from vsduf.film import feed, pipe
+from vsduf.film import feed
 from vsduf.film.coded import Coded
 from vsduf.film.command import command
 from vsduf.film.containers import SEGMENT
-from vsduf.film.pipe import Run
+from vsduf.film.pipe import Feed, Run
 from vsduf.film.timeline import Timeline
 from vsduf.film.work import Part, Work, partial
 
@@ -38,13 +38,12 @@ class Segments:
 
     def end(self, first: int, times: Timeline) -> int:
         """Returns the frame behind a segment that begins with `first`."""
-        length = len(times.stamps)
-        least = max(1, round(self.seconds * times.rate))
-        most = first + 2 * least
-        if most >= length or self.cuts is None:
-            return min(length, first + least if self.cuts is None else most)
-        with contextlib.closing(self.cuts[first + least : most].frames(close=True)) as frames:
-            marked = (n for n, frame in enumerate(frames, first + least) if frame.props.get("_SceneChangePrev"))
+        count = max(1, round(self.seconds * times.rate))
+        least, most = (min(len(times.stamps), first + n * count) for n in (1, 2))
+        if self.cuts is None or least == most:
+            return least
+        with contextlib.closing(self.cuts[least:most].frames(close=True)) as frames:
+            marked = (n for n, frame in enumerate(frames, least) if frame.props.get("_SceneChangePrev"))
             return next(marked, most)
 
 
@@ -62,11 +61,11 @@ def encode(
     the folder holds another film, MediaError if ffmpeg fails, vs.Error from the clip; whole segments stay.
     """
     kept = opened(segments, warn)
-    done = sum(part.end - part.first for part in kept)
+    done = sum(part.count for part in kept)
     progress(done)
     with _Writer(segments.work, video, times, kept, warn) as writer:
         for first, end in missing(kept, segments, times):
-            writer.write(clip[first:end], first, functools.partial(_advance, progress, done))
+            writer.write(clip, first, end, functools.partial(_advance, progress, done))
             done += end - first
         writer.settle()
     return sorted(writer.made)
@@ -76,16 +75,27 @@ def opened(segments: Segments, warn: Callable[[str], None] = lambda text: None) 
     """Opens the folder, and returns its whole segments; raises ArgumentError if they are of another film."""
     kept = [part for part in segments.work.open(segments.restart) if whole(part, warn)]
     if kept:
-        done = sum(part.end - part.first for part in kept)
+        done = sum(part.count for part in kept)
         warn(f"{done} of {segments.work.frames} frames are encoded already, in {segments.work.folder}")
     return kept
 
 
 def encode_one(clip: vs.VideoNode, video: Mapping[str, str], times: Timeline, part: Part) -> None:
     """Encodes the frames of one segment of a clip into the part's partial file; raises MediaError if ffmpeg fails."""
-    some = times.part(part.first, part.end)
-    frames = feed.raw(clip[part.first : part.end], some)
-    pipe.run(command(partial(part), SEGMENT, video, some), frames, part.end - part.first)
+    with _begun(video, times, part) as run:
+        run.feed(_frames(clip, times, part))
+        run.finish()
+
+
+def _begun(
+    video: Mapping[str, str], times: Timeline, part: Part, warn: Callable[[str], None] = lambda text: None
+) -> Run:
+    """Returns an ffmpeg that encodes one segment."""
+    return Run(command(partial(part), SEGMENT, video, times.part(part.first, part.end)), part.count, warn)
+
+
+def _frames(clip: vs.VideoNode, times: Timeline, part: Part) -> Feed:
+    return feed.raw(clip[part.first : part.end], times.part(part.first, part.end))
 
 
 def check_headers(part: Part, others: Sequence[Part], codec: str) -> None:
@@ -130,10 +140,8 @@ class _Writer:
             self._ending[2].__exit__(kind, error, None)
         self._work.remove_if_empty()
 
-    def write(self, clip: vs.VideoNode, first: int, progress: Callable[[int], None]) -> None:
-        """Encodes the frames of a clip, which are the film's from `first` on."""
-        count, end = clip.num_frames, first + clip.num_frames
-        times = self._times.part(first, end)
+    def write(self, clip: vs.VideoNode, first: int, end: int, progress: Callable[[int], None]) -> None:
+        """Encodes the frames `first` to `end` - 1 of a clip."""
 
         def fed(n: int) -> None:
             progress(n)
@@ -142,9 +150,8 @@ class _Writer:
 
         with contextlib.ExitStack() as stack:
             part = stack.enter_context(self._work.made(first, end))
-            args = command(partial(part), SEGMENT, self._video, times)
-            run = stack.enter_context(Run(args, count, self._warn))
-            run.feed(feed.raw(clip, times), fed)
+            run = stack.enter_context(_begun(self._video, self._times, part, self._warn))
+            run.feed(_frames(clip, self._times, part), fed)
             self.settle()
             self._ending = part, run, stack.pop_all()
 
@@ -176,7 +183,7 @@ def whole(part: Part, warn: Callable[[str], None]) -> bool:
     """Returns whether a segment holds all of its frames, and deletes it if it does not."""
     try:
         with Coded(part.path) as coded:
-            if len(coded.blocks) == part.end - part.first:
+            if len(coded.blocks) == part.count:
                 return True
     except MediaError:
         pass

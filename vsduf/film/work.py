@@ -28,6 +28,11 @@ class Part:
     end: int
     path: Path
 
+    @property
+    def count(self) -> int:
+        """The number of frames."""
+        return self.end - self.first
+
 
 class Work:
     """The folder of one film's parts.
@@ -46,7 +51,7 @@ class Work:
     @property
     def done(self) -> int:
         """The number of frames in whole parts."""
-        return sum(part.end - part.first for part in parts(self.folder))
+        return sum(part.count for part in parts(self.folder))
 
     def part(self, first: int, end: int) -> Part:
         """Returns the name of a part, whether it is there or not."""
@@ -144,7 +149,7 @@ def read(folder: Path) -> dict[str, Any] | None:
         return None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         return None
-    return {**manifest, "done": sum(part.end - part.first for part in parts(folder))}
+    return {**manifest, "done": sum(part.count for part in parts(folder))}
 
 
 def unfinished(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
